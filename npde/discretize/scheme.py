@@ -1,0 +1,170 @@
+"""The numerics of a system: grid, ghost cells, time scheme, step and its bound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal, TypeAlias
+
+import sympy as sp
+
+from npde.diagnostics import Diagnostic
+from npde.model.problem import Exact, Side
+from npde.symbolic.system import System
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """N cells on [lower, upper], spacing h = (upper - lower)/N; cell j at lower + (j + ½) h, or lower + j h if periodic."""
+
+    name: str
+    cells: int
+    lower: Exact
+    upper: Exact
+    periodic: bool
+
+    @property
+    def spacing(self) -> Exact:
+        """h, exact when the extent is."""
+        return (self.upper - self.lower) / self.cells
+
+    @property
+    def first(self) -> Exact:
+        """Position of cell 0."""
+        return self.lower if self.periodic else self.lower + self.spacing / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A tensor-product grid; axes in order of declaration."""
+
+    axes: tuple[Axis, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(a.cells for a in self.axes)
+
+
+@dataclass(frozen=True, slots=True)
+class Stencil:
+    """f^{(m)}(x) ≈ h^{-m} Σ_k weights[k] f(x + offsets[k] h); offsets in half cells are odd multiples of ½."""
+
+    offsets: tuple[Fraction, ...]
+    weights: tuple[Fraction, ...]
+    derivative: int
+    order: int
+
+
+@dataclass(frozen=True, slots=True)
+class GhostRule:
+    """Ghost cells of one unknown at one side: `ghost_k = Σ_j weights[k][j] u_j + data_weights[k] * data`, k and j counted from
+    the wall (ghost 0 and cell 0 touch it). Weights are exact numbers, or expressions in learned wall coefficients and position
+    along the wall. Periodic axes have no rule: they wrap."""
+
+    unknown: sp.Symbol
+    axis: str
+    side: Side
+    weights: tuple[tuple[sp.Expr, ...], ...]
+    data_weights: tuple[sp.Expr, ...]
+    data: sp.Expr
+
+
+@dataclass(frozen=True, slots=True)
+class ButcherTableau:
+    """`k_i = F(t + c_i dt, q + dt Σ_j a_ij k_j)`, `q' = q + dt Σ b_i k_i`; explicit: a is strictly lower triangular."""
+
+    name: str
+    a: tuple[tuple[Fraction, ...], ...]
+    b: tuple[Fraction, ...]
+    c: tuple[Fraction, ...]
+    order: int
+
+
+@dataclass(frozen=True, slots=True)
+class RungeKutta:
+    """An explicit one-step scheme."""
+
+    tableau: ButcherTableau
+
+
+@dataclass(frozen=True, slots=True)
+class AdamsBashforth:
+    """`q' = q + dt Σ_j weights[j] F_{n-j}`; the first len(weights) - 1 steps are by `starter`."""
+
+    weights: tuple[Fraction, ...]
+    starter: ButcherTableau
+
+
+@dataclass(frozen=True, slots=True)
+class Leapfrog:
+    """Kick–drift–kick (Störmer–Verlet). `kicked` and `drifted` index the unknowns: for `dtt` systems the velocities and the
+    fields, for Schrödinger (re, im). v += dt/2 F_v(x); x += dt F_x(v); v += dt/2 F_v(x)."""
+
+    kicked: tuple[int, ...]
+    drifted: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LinearSolve:
+    """How `(I - θ dt L) q = b` is solved: "fft" (periodic, constant coefficients) or "block_lu" (block-tridiagonal, factored
+    once a call). `reach` is the half-width of L's dependency in cells, an axis, boundary closures included."""
+
+    method: Literal["fft", "block_lu"]
+    reach: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CrankNicolson:
+    """`(I - dt/2 L) δ = dt/2 (F(q, t) + F(q, t + dt))`, `q' = q + δ`, for F affine in q with time-independent L."""
+
+    solve: LinearSolve
+
+
+@dataclass(frozen=True, slots=True)
+class Strang:
+    """e^{L dt/2} N(dt) e^{L dt/2}. `linear` and `pointwise` are the two halves of the rates. `flow[k]` is unknown k after a time
+    `tau` of the pointwise half, exact, in the unknowns' symbols; None: one RK4 step. The linear half is exact by FFT
+    ("fft"), or a Crank–Nicolson substep ("block_lu")."""
+
+    linear: tuple[sp.Expr, ...]
+    pointwise: tuple[sp.Expr, ...]
+    flow: tuple[sp.Expr, ...] | None
+    tau: sp.Symbol
+    solve: LinearSolve
+
+
+TimeScheme: TypeAlias = RungeKutta | AdamsBashforth | Leapfrog | CrankNicolson | Strang
+
+
+@dataclass(frozen=True, slots=True)
+class StepBound:
+    """Largest stable dt. `value` at the start values (None: unconditionally stable, or unknown); `formula` in spacings and
+    learnables where a closed form is in the table; `exact` whether it is proved for the linear operator; `notes` say what was assumed."""
+
+    value: float | None
+    formula: sp.Expr | None
+    exact: bool
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """A system with its numerics. `order` in space is what was asked for; `space_order` what is claimed after its weakest term.
+    Step n goes from `start + n dt` to `start + (n + 1) dt`, n = 0 … steps - 1."""
+
+    system: System
+    grid: Grid
+    order: int
+    space_order: int
+    ghosts: tuple[GhostRule, ...]
+    time: TimeScheme
+    name: str
+    start: Exact
+    dt: Exact
+    steps: int
+    bound: StepBound
+    warnings: tuple[Diagnostic, ...] = ()
+
+    def ghost(self, unknown: sp.Symbol, axis: str, side: Side) -> GhostRule | None:
+        """The rule at a side, None where the axis wraps."""
+        return next((g for g in self.ghosts if (g.unknown, g.axis, g.side) == (unknown, axis, side)), None)
