@@ -195,11 +195,9 @@ class Where(sp.Function):
 
     is_real = True
 
-    def fdiff(self, argindex: int = 1) -> sp.Expr:
-        if argindex == 1:
-            return sp.Integer(0)
-        one, zero = sp.Integer(1), sp.Integer(0)
-        return Where(self.args[0], one, zero) if argindex == 2 else Where(self.args[0], zero, one)
+    def _eval_derivative(self, symbol: sp.Symbol) -> sp.Expr:
+        relation, then, otherwise = self.args
+        return Where(relation, then.diff(symbol), otherwise.diff(symbol))
 
 
 DIFFERENTIAL = (Diff, Lap, FaceDiff)
