@@ -6,9 +6,10 @@ some coordinates. Scalars broadcast against any shape; `*` and `/` between equal
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 from npde.source import NOWHERE, Span
 
@@ -343,7 +344,12 @@ class Regions:
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """`noise(seed, a)`: uniform in ±a, an integer hash of seed, component and cell."""
+    """`noise(seed, a)`: uniform in ±a, an integer hash of seed, component and cell, the same for the whole batch.
+
+    With n the row-major index of (component, *cell), all arithmetic modulo 2^32 and h(x) the mixer
+    `x ^= x >> 16; x *= 0x7feb352d; x ^= x >> 15; x *= 0x846ca68b; x ^= x >> 16`, the value is
+    `a * (2 * (h(h(seed) + n) + 1/2) / 2^32 - 1)`. Its shape is the field's; inside `[…, …]` it is a scalar.
+    """
 
     seed: int
     amplitude: Expr
@@ -356,6 +362,9 @@ Expr: TypeAlias = (
     | Comparison | Where | Derivative | Laplacian | Gradient | Divergence | Curl | NormalDerivative | VectorOf | Component
     | Dot | Cross | Contract | Integral | Mean | Sum | ApplyKernel | ApplyClosure | Lift | Linear | Regions | Noise
 )
+
+
+Result = TypeVar("Result")
 
 
 def children(expr: Expr) -> tuple[Expr, ...]:
@@ -377,3 +386,28 @@ def children(expr: Expr) -> tuple[Expr, ...]:
             return (expr.amplitude,)
         case _:
             return (expr.operand,)
+
+
+def walk(expr: Expr) -> Iterator[Expr]:
+    """Every sub-expression, the expression itself first, left to right; iterative, so depth is no matter."""
+    pending = [expr]
+    while pending:
+        node = pending.pop()
+        yield node
+        pending.extend(reversed(children(node)))
+
+
+def fold(expr: Expr, combine: Callable[[Expr, tuple[Result, ...]], Result]) -> Result:
+    """`combine(node, results of its children)` from the leaves up; iterative, so depth is no matter."""
+    pending: list[tuple[Expr, bool]] = [(expr, False)]
+    results: list[Result] = []
+    while pending:
+        node, ready = pending.pop()
+        below = children(node)
+        if not ready and below:
+            pending.append((node, True))
+            pending.extend((child, False) for child in reversed(below))
+            continue
+        cut = len(results) - len(below)
+        results[cut:] = [combine(node, tuple(results[cut:]))]
+    return results[0]
