@@ -1,0 +1,5 @@
+"""From text to the syntax tree and back: `parse(source)`, `format(tree)`."""
+
+from npde.syntax.parser import parse
+
+__all__ = ["parse"]
