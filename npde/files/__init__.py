@@ -1,0 +1,25 @@
+"""Files: HDF5 output and data, atomic writes, folders with saved models.
+
+    read(path, problem) -> Data          training data, inputs; npde's own layout, PDEBench, The Well
+    TrajectoryWriter(path, problem, …)   what `npde run` writes, frame by frame
+    replacing(path), replacing_folder    a file or folder appears complete or not at all
+
+`npde.files.pretrained` (saved models) is imported where it is used: it needs torch.
+"""
+
+from npde.files.atomic import replacing, replacing_folder, write_bytes, write_text
+from npde.files.data import LABELS, Data, read, read_array
+from npde.files.layouts import LAYOUTS, Layout
+
+__all__ = [
+    "LABELS",
+    "LAYOUTS",
+    "Data",
+    "Layout",
+    "read",
+    "read_array",
+    "replacing",
+    "replacing_folder",
+    "write_bytes",
+    "write_text",
+]

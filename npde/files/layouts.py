@@ -1,0 +1,195 @@
+"""Where three kinds of HDF5 file keep their arrays. Nothing is read here but shapes and types.
+
+    npde       a data set a field [B, T, (n,) *grid], coordinates beside them under their own names
+    pdebench   `tensor` or named data sets [B, T, *grid] with `x-coordinate` … `t-coordinate`;
+               or groups `0000`, `0001`, … with `data` [T, *grid, C] and `grid/x` … `grid/t`
+    the_well   `t0_fields/NAME` [B, T, *grid], `t1_fields/NAME` [B, T, *grid, d], `dimensions/time`, `dimensions/x` …
+
+A `Slot` is one array of the file as npde sees it: its shape in the order [B, T, (n,) *grid], its type, and how to read it.
+
+Sources: PDEBench (Takamoto et al., 2022), The Well (Ohana et al., 2024); the layouts are those of their published files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, get_args
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+Layout: TypeAlias = Literal["npde", "pdebench", "the_well"]
+LAYOUTS: tuple[Layout, ...] = get_args(Layout)
+Array: TypeAlias = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """An array of a file: `load(n)` reads its first n samples (None: all)."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    load: Callable[[int | None], Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a file holds: arrays by name; positions along the space axes, in order (None: not said) and by name; times.
+
+    `stacked` is an array whose channels [B, T, C, *grid] are the fields in order of declaration (PDEBench's `tensor`, `data`).
+    """
+
+    layout: Layout
+    arrays: Mapping[str, Slot]
+    axes: tuple[tuple[str, Slot], ...]
+    time: Slot | None
+    stacked: Slot | None = None
+
+
+def recognize(file: h5py.File) -> Layout | None:
+    """Which layout a file is in; None when it is in none."""
+    if "t0_fields" in file or "t1_fields" in file:
+        return "the_well"
+    if "tensor" in file or "t-coordinate" in file or any(True for _ in _samples(file)):
+        return "pdebench"
+    if any(True for _ in _datasets(file)):
+        return "npde"
+    return None
+
+
+def listing(file: h5py.File, layout: Layout) -> Listing:
+    """The arrays of a file in a layout."""
+    match layout:
+        case "npde":
+            return _npde(file)
+        case "pdebench":
+            return _pdebench(file)
+        case "the_well":
+            return _the_well(file)
+
+
+def outside_links(group: h5py.Group, path: str = "") -> Iterator[str]:
+    """Names in a file that point into other files: external links, external storage, virtual data sets."""
+    for name in group:
+        link = group.get(name, getlink=True)
+        full = f"{path}{name}"
+        if isinstance(link, h5py.ExternalLink):
+            yield full
+            continue
+        if not isinstance(link, h5py.HardLink):
+            continue  # a soft link leads to what is listed elsewhere, or nowhere
+        item = group[name]
+        if isinstance(item, h5py.Group):
+            yield from outside_links(item, f"{full}/")
+        elif isinstance(item, h5py.Dataset) and (item.external or item.is_virtual):
+            yield full
+
+
+def _npde(file: h5py.File) -> Listing:
+    arrays = {name: _direct(data) for name, data in _datasets(file)}
+    axes = tuple((name, slot) for name, slot in arrays.items() if len(slot.shape) == 1)
+    return Listing("npde", arrays, axes, None)
+
+
+def _pdebench(file: h5py.File) -> Listing:
+    samples = tuple(_samples(file))
+    if samples:
+        return _pdebench_samples(file, samples)
+    arrays = {name: _direct(data) for name, data in _datasets(file)}
+    axes = tuple((a, arrays[f"{a}-coordinate"]) for a in ("x", "y", "z") if f"{a}-coordinate" in arrays)
+    stacked = arrays.get("tensor")
+    if stacked is not None:
+        stacked = Slot((*stacked.shape[:2], 1, *stacked.shape[2:]), stacked.dtype, _with_channel(stacked.load))
+    return Listing("pdebench", arrays, axes, arrays.get("t-coordinate"), stacked)
+
+
+def _pdebench_samples(file: h5py.File, samples: tuple[str, ...]) -> Listing:
+    first = file[samples[0]]
+    data, grid = first["data"], first.get("grid", {})
+    shape = (
+        (len(samples), data.shape[0], data.shape[-1], *data.shape[1:-1])
+        if data.ndim > 1
+        else (len(samples), *data.shape)
+    )
+
+    def load(count: int | None) -> Array:
+        chosen = samples if count is None else samples[:count]
+        return np.stack([np.moveaxis(_checked(file[name]["data"], data.shape), -1, 1) for name in chosen])
+
+    axes = tuple((a, _direct(grid[a])) for a in ("x", "y", "z") if a in grid)
+    time = _direct(grid["t"]) if "t" in grid else None
+    return Listing("pdebench", {}, axes, time, Slot(shape, data.dtype, load))
+
+
+def _the_well(file: h5py.File) -> Listing:
+    dimensions = file.get("dimensions", {})
+    names = [_text(n) for n in dimensions.attrs.get("spatial_dims", ())] if dimensions else []
+    axes = tuple((n, _direct(dimensions[n])) for n in names if n in dimensions)
+    arrays: dict[str, Slot] = {}
+    for rank in (0, 1):
+        for name, data in _datasets(file.get(f"t{rank}_fields", {})):
+            arrays[name] = _well_field(data, rank)
+    time = _direct(dimensions["time"]) if "time" in dimensions else None
+    return Listing("the_well", arrays, axes, time)
+
+
+def _well_field(data: h5py.Dataset, rank: int) -> Slot:
+    """[B, T, *grid, d] to [B, T, d, *grid]; axes over which a field does not vary are absent and become 1."""
+    lacks_sample = not bool(data.attrs.get("sample_varying", True))
+    lacks_time = not bool(data.attrs.get("time_varying", True))
+    shape = list(data.shape)
+    if lacks_sample:
+        shape.insert(0, 1)
+    if lacks_time:
+        shape.insert(1, 1)
+    if rank == 1:
+        shape.insert(2, shape.pop())
+
+    def load(count: int | None) -> Array:
+        array: Array = data[()] if lacks_sample else data[:count]
+        if lacks_sample:
+            array = array[None]
+        if lacks_time:
+            array = array[:, None]
+        return np.moveaxis(array, -1, 2) if rank == 1 else array
+
+    return Slot(tuple(shape), data.dtype, load)
+
+
+def _direct(data: h5py.Dataset) -> Slot:
+    return Slot(tuple(data.shape or ()), data.dtype, lambda count: data[()] if data.ndim == 0 else data[:count])
+
+
+def _with_channel(load: Callable[[int | None], Array]) -> Callable[[int | None], Array]:
+    return lambda count: load(count)[:, :, None]
+
+
+def _checked(data: h5py.Dataset, shape: tuple[int, ...]) -> Array:
+    """A sample's array; samples of one file have one shape, and a stranger's file may claim otherwise."""
+    if data.shape != shape:
+        raise ValueError(f"'{data.name}' has shape {data.shape}, the first sample {shape}")
+    return data[()]
+
+
+def _samples(file: h5py.File) -> Iterator[str]:
+    """PDEBench's groups `0000`, `0001`, …, in order."""
+    for name in sorted(file):
+        if (
+            name.isdigit()
+            and isinstance(file.get(name), h5py.Group)
+            and isinstance(file[name].get("data"), h5py.Dataset)
+        ):
+            yield name
+
+
+def _datasets(group: Any) -> Iterator[tuple[str, h5py.Dataset]]:
+    for name in sorted(group):
+        item = group.get(name)
+        if isinstance(item, h5py.Dataset):
+            yield name, item
+
+
+def _text(value: object) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
