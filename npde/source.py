@@ -50,6 +50,10 @@ class Source:
         stop = self._line_starts[number] - 1 if number < len(self._line_starts) else len(self.text)
         return self.text[start:stop].rstrip("\r")
 
+    def start_of(self, number: int) -> int:
+        """The offset of the first character of a line (counted from 1)."""
+        return self._line_starts[number - 1]
+
     def snippet(self, span: Span) -> str:
         """The characters of a span."""
         return self.text[span.start : span.stop]

@@ -1,0 +1,1 @@
+"""N05xx: boundary and initial conditions."""

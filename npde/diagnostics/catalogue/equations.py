@@ -1,0 +1,1 @@
+"""N04xx: equations and what marches."""

@@ -1,0 +1,1 @@
+"""N08xx: learnables, their constraints and starts."""

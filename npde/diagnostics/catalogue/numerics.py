@@ -1,0 +1,1 @@
+"""N06xx: grid, order, march, solve."""

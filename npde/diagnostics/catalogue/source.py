@@ -1,0 +1,1 @@
+"""N00xx: encoding, characters and limits of the text."""

@@ -1,0 +1,1 @@
+"""N07xx: stability of a scheme."""

@@ -1,0 +1,1 @@
+"""N01xx: statements that do not read."""
