@@ -88,6 +88,25 @@ class Parameter:
     span: Span = NOWHERE
 
 
+@dataclass(frozen=True, slots=True)
+class SubModule:
+    """A learned sub-network: a closure (its hidden `widths` and activation), a lift or a read-out (one affine layer)."""
+
+    name: str
+    kind: Literal["closure", "lift", "linear"]
+    in_features: int
+    widths: tuple[int, ...]
+    out_features: int
+    activation: str
+    span: Span = NOWHERE
+
+    @property
+    def parameters(self) -> int:
+        """Weights and biases."""
+        sizes = (self.in_features, *self.widths, self.out_features)
+        return sum((a + 1) * b for a, b in zip(sizes, sizes[1:], strict=False))
+
+
 @dataclass(frozen=True)
 class LayerGraph:
     """A whole network: its blocks by name (`initial`, `rhs` or `linear`/`pointwise`, `step`, `output`, and `forward`, the
@@ -99,6 +118,12 @@ class LayerGraph:
     network: NetworkKind
     blocks: tuple[Block, ...]
     parameters: tuple[Parameter, ...]
+    modules: tuple[SubModule, ...]
+
+    @property
+    def class_name(self) -> str:
+        """The emitted class: the model's name in CamelCase."""
+        return "".join(part[:1].upper() + part[1:] for part in self.name.split("_") if part) or "Network"
 
     def block(self, name: str) -> Block:
         """The block of that name; KeyError if there is none."""

@@ -162,6 +162,19 @@ class Dense:
 
 
 @dataclass(frozen=True, slots=True)
+class KernelMatrix:
+    """The layer matrix of a closed-form kernel: `volume · W(x_i, x'_j)` on the flattened `axes`; inputs stand for `symbols`
+    (learned scalars), `coordinates[k]` and `primed[k]` for the positions along `axes[k]`."""
+
+    expression: sp.Expr
+    axes: tuple[int, ...]
+    coordinates: tuple[sp.Symbol, ...]
+    primed: tuple[sp.Symbol, ...]
+    symbols: tuple[sp.Symbol, ...]
+    volume: sp.Expr
+
+
+@dataclass(frozen=True, slots=True)
 class CircularConvolution:
     """`∫ w(x - x') e(x') dx'` along a periodic axis, by FFT; inputs: e, w."""
 
@@ -239,37 +252,70 @@ class Loop:
 
 
 @dataclass(frozen=True, slots=True)
-class LinearSolveLayer:
-    """Solves `(I - factor · L) x = b`, L the linear part of block `block`; inputs: b. Differentiated by one transposed solve."""
+class Coefficient:
+    """An output of the block `coefficients`, computed once a call and seen by every other block."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Factorization:
+    """`I - factor · L` factored, L the linear part of block `block` (`factor` in dt).
+
+    "fft": its inverse for each wave number; "block_lu": block-tridiagonal LU, a periodic axis folded so that it stays
+    tridiagonal. `reach` is how many cells L looks in each direction, an axis.
+    """
 
     block: str
     method: Literal["fft", "block_lu"]
     factor: sp.Expr
+    channels: int
     reach: tuple[int, ...]
     periodic: tuple[bool, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class SolveLayer:
+    """Solves `(I - factor · L) x = b` with a `Factorization`; inputs: b, the factors. Differentiated by one transposed solve."""
+
+    block: str
+    method: Literal["fft", "block_lu"]
+    factor: sp.Expr
+
+
+@dataclass(frozen=True, slots=True)
 class Propagator:
-    """`e^{time · L} x` by FFT, L the linear, constant-coefficient, periodic part `block`."""
+    """`e^{time · L}` for each wave number, L the linear, constant-coefficient, periodic part `block` (`time` in dt)."""
 
     block: str
     time: sp.Expr
+    channels: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpectralLayer:
+    """A matrix a wave number applied to x by FFT; inputs: x, the matrices [C, C, *frequencies]."""
+
+
+@dataclass(frozen=True, slots=True)
+class AffineWeights:
+    """The diagonals [taps, N] of the linear part of block `block`, found by applying it to a coloring of unit vectors;
+    `released`: they are weights of their own, started there."""
+
+    block: str
+    reach: tuple[int, ...]
+    periodic: tuple[bool, ...]
+    released: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class SparseAffine:
-    """`W x + b` on the pattern of block `block` (mlp): diagonals [taps, N], found by applying it to a coloring of unit
-    vectors; `released`: the diagonals are weights of their own."""
-
-    block: str
-    reach: tuple[int, ...]
-    released: str | None
+    """`W x + b` on a fixed pattern (mlp); inputs: x flattened, the diagonals, b."""
 
 
 Layer: TypeAlias = (
     Placeholder | CoordinateArray | Weight | InputArray | Noise | Channels | Join | Ghost | Extend | Crop | StencilLayer
-    | ReleasedStencil | Pointwise | Convolution | ConvolutionAdjoint | Dense | CircularConvolution | ClosureNetwork
-    | Reduction | MatrixVector | DotChannels | LiftLayer | ReadOut | RegionIntegrals | Call | Loop | LinearSolveLayer
-    | Propagator | SparseAffine
+    | ReleasedStencil | Pointwise | Convolution | ConvolutionAdjoint | Dense | KernelMatrix | CircularConvolution | ClosureNetwork
+    | Reduction | MatrixVector | DotChannels | LiftLayer | ReadOut | RegionIntegrals | Call | Loop | Coefficient
+    | Factorization | SolveLayer | Propagator | SpectralLayer | AffineWeights | SparseAffine
 )

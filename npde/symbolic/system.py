@@ -105,6 +105,8 @@ class System:
     initial: tuple[sp.Expr, ...]
     outputs: tuple[SystemOutput, ...]
     symbols: tuple[tuple[sp.Symbol, Meaning], ...]
+    starts: tuple[tuple[str, sp.Expr], ...] = ()
+    """Start value of each learned coefficient that has one, in the system's symbols (coordinates)."""
 
     @property
     def is_second_order(self) -> bool:
