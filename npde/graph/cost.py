@@ -1,0 +1,321 @@
+"""What a network costs, read off its graph before anything is allocated: FLOPs, bytes moved, parameters, reach.
+
+Conventions, the same for every node (N entries of the node's own array, all samples of the batch included):
+
+    pointwise        N Σ operations: + − × ÷ and comparisons count 1, a power by repeated squaring, exp tanh … count 10
+    stencil          N (2 T − 1), T taps
+    convolution      2 N C_in Π extents; its adjoint the same with C_out
+    dense            2 N M, M cells summed over
+    closure          (N / C_out) Σ_layers (2 in out + activation)
+    lift, read-out   2 N in (the bias in it)
+    reduction        one addition an entry summed, one product an entry left
+    FFT              5/2 n log2 n for n real entries
+    block LU         n (14/3) m³ to factor, 6 n m² to solve: n blocks of m unknowns
+
+Bytes are those of an unfused run: every node reads its inputs once and writes its value once; a `Channels` or `Crop` is a
+view and moves nothing. Parameters are counted by the module, not by the node that uses them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from math import ceil, log2, prod
+from typing import assert_never
+
+import sympy as sp
+
+from npde.discretize.scheme import GhostRule
+from npde.graph.graph import Block, LayerGraph, Node, Parameter, Shape, SubModule
+from npde.graph.layers import (
+    AffineWeights,
+    Call,
+    Channels,
+    CircularConvolution,
+    ClosureNetwork,
+    Coefficient,
+    Convolution,
+    ConvolutionAdjoint,
+    CoordinateArray,
+    Crop,
+    Dense,
+    DotChannels,
+    Extend,
+    Factorization,
+    Ghost,
+    InputArray,
+    Join,
+    KernelMatrix,
+    LiftLayer,
+    Loop,
+    MatrixVector,
+    Noise,
+    Placeholder,
+    Pointwise,
+    Propagator,
+    ReadOut,
+    Reduction,
+    RegionIntegrals,
+    ReleasedStencil,
+    SolveLayer,
+    SparseAffine,
+    SpectralLayer,
+    StencilLayer,
+    Weight,
+)
+from npde.symbolic.operators import AbsoluteValue, Maximum, Minimum, Relu, Step, Where
+
+TRANSCENDENTAL = 10
+"""Operations that one exp, log, tanh, sin, … is taken for."""
+
+CHEAP = (Relu, Step, Minimum, Maximum, AbsoluteValue, Where)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """FLOPs and bytes read and written."""
+
+    flops: int = 0
+    read: int = 0
+    written: int = 0
+
+    @property
+    def bytes(self) -> int:
+        """Bytes moved."""
+        return self.read + self.written
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(self.flops + other.flops, self.read + other.read, self.written + other.written)
+
+    def times(self, count: int) -> Cost:
+        """The cost of `count` runs."""
+        return Cost(self.flops * count, self.read * count, self.written * count)
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Costs of a graph for a batch and an item size: every node once (`nodes`, by block and name), every block once
+    (`blocks`, what it calls and loops over included), a step and a whole forward."""
+
+    nodes: dict[tuple[str, str], Cost]
+    blocks: dict[str, Cost]
+    step: Cost
+    forward: Cost
+    parameters: int
+
+
+def costs(graph: LayerGraph, batch: int = 1, itemsize: int = 4) -> Costs:
+    """The costs of a graph; `itemsize` in bytes (4: float32)."""
+    return _Counter(graph, batch, itemsize).costs()
+
+
+def parameter_count(item: Parameter | SubModule) -> int:
+    """Numbers stored for a learned array (all its steps and stages) or sub-network."""
+    if isinstance(item, SubModule):
+        return item.parameters
+    return prod(item.shape) * (item.steps or 1) * (item.stages or 1)
+
+
+def step_block(graph: LayerGraph) -> str | None:
+    """The block that is run most often by one loop: a step of the march (None: nothing is marched)."""
+    loops = [n.layer for b in graph.blocks for n in b.nodes if isinstance(n.layer, Loop)]
+    return max(loops, key=lambda loop: loop.trips).block if loops else None
+
+
+def operations(expr: sp.Expr) -> int:
+    """Floating-point operations of one evaluation of a pointwise expression."""
+    count = 0
+    pending = [expr]
+    while pending:
+        e = pending.pop()
+        pending.extend(a for a in e.args if not (isinstance(e, sp.Pow) and a is e.exp and a.is_number))
+        match e:
+            case sp.Add():
+                count += len(e.args) - 1
+            case sp.Mul():
+                count += len([a for a in e.args if a != -1]) - 1
+            case sp.Pow():
+                count += _power(e.exp)
+            case sp.Function() if isinstance(e, CHEAP):
+                count += 1
+            case sp.Function():
+                count += TRANSCENDENTAL
+            case _ if getattr(e, "is_Relational", False):
+                count += 1
+            case _:
+                pass
+    return count
+
+
+def _power(exponent: sp.Expr) -> int:
+    if not exponent.is_Integer:
+        return 1 if abs(exponent) == sp.Rational(1, 2) else TRANSCENDENTAL
+    n = abs(int(exponent))
+    multiplications = max(n.bit_length() - 1, 0) + max(n.bit_count() - 1, 0)
+    return multiplications + (1 if exponent < 0 else 0)
+
+
+def elements(shape: Shape, batch: int = 1) -> int:
+    """Entries of an array."""
+    return (batch if shape.batch else 1) * shape.channels * prod(shape.extents)
+
+
+def _ghost_operations(rules: tuple[GhostRule, ...], shape: Shape, batch: int) -> int:
+    """A product and a sum for each weight, over the cells along the wall."""
+    cells = elements(shape, batch)
+    weights = sum(1 for rule in rules for row in rule.weights for w in row if w != 0)
+    return 2 * weights * round(cells ** (1 - 1 / len(shape.extents))) if shape.extents and weights else 0
+
+
+@dataclass
+class _Counter:
+    graph: LayerGraph
+    batch: int
+    itemsize: int
+
+    def costs(self) -> Costs:
+        nodes: dict[tuple[str, str], Cost] = {}
+        blocks: dict[str, Cost] = {}
+        for block in self.graph.blocks:
+            self._block(block, nodes, blocks)
+        step = step_block(self.graph)
+        root = self.graph.blocks[-1].name
+        names = [b.name for b in self.graph.blocks]
+        forward = blocks["forward" if "forward" in names else root]
+        parameters = sum(parameter_count(p) for p in self.graph.parameters)
+        parameters += sum(m.parameters for m in self.graph.modules)
+        return Costs(nodes, blocks, blocks[step] if step else forward, forward, parameters)
+
+    def _block(self, block: Block, nodes: dict[tuple[str, str], Cost], blocks: dict[str, Cost]) -> Cost:
+        if block.name in blocks:
+            return blocks[block.name]
+        by_name = {n.name: n for n in block.nodes}
+        total = Cost()
+        for node in block.nodes:
+            cost = self._node(node, [by_name[i] for i in node.inputs], nodes, blocks)
+            nodes[block.name, node.name] = cost
+            total += cost
+        blocks[block.name] = total
+        return total
+
+    def _node(
+        self, node: Node, inputs: list[Node], nodes: dict[tuple[str, str], Cost], blocks: dict[str, Cost]
+    ) -> Cost:
+        match node.layer:
+            case Call(block=name):
+                return self._block(self.graph.block(name), nodes, blocks)
+            case Loop(block=name, trips=trips):
+                return self._block(self.graph.block(name), nodes, blocks).times(trips)
+            case AffineWeights(block=name, reach=reach):
+                colors = prod(2 * r + 1 for r in reach)
+                return self._block(self.graph.block(name), nodes, blocks).times(colors)
+            case Placeholder() | Weight() | InputArray() | Coefficient() | Channels() | Crop():
+                return Cost()
+            case _:
+                read = sum(self._size(i) for i in inputs) * self.itemsize
+                written = elements(node.shape, self.batch) * self.itemsize
+                return Cost(self._flops(node, inputs), read, written)
+
+    def _size(self, node: Node) -> int:
+        """Entries of a value; a learned array has those of one step."""
+        if isinstance(node.layer, Weight):
+            for parameter in self.graph.parameters:
+                if parameter.attribute == node.layer.name:
+                    return prod(parameter.shape)
+        if isinstance(node.layer, KernelMatrix):
+            return int(node.shape.channels) ** 2
+        return elements(node.shape, self.batch)
+
+    def _flops(self, node: Node, inputs: list[Node]) -> int:
+        count = elements(node.shape, self.batch)
+        first = elements(inputs[0].shape, self.batch) if inputs else 0
+        match node.layer:
+            case Placeholder() | Weight() | InputArray() | Coefficient() | Channels() | Crop() | Join() | Extend():
+                return 0
+            case Call() | Loop() | AffineWeights():
+                return 0  # counted by `_node` through the block they run
+            case CoordinateArray():
+                return 2 * count
+            case Noise():
+                return TRANSCENDENTAL * count
+            case Ghost(rules=rules):
+                return _ghost_operations(rules, node.shape, self.batch)
+            case StencilLayer(taps=taps):
+                return count * max(2 * len(taps) - 1, 0)
+            case ReleasedStencil(extents=extents):
+                return count * (2 * prod(extents) - 1)
+            case Pointwise(expression=expression):
+                return count * operations(expression)
+            case Convolution(extents=extents) | ConvolutionAdjoint(extents=extents):
+                return 2 * count * inputs[0].shape.channels * prod(extents)
+            case Dense(axes=axes):
+                return 2 * count * prod(inputs[0].shape.extents[i] for i in axes)
+            case KernelMatrix(expression=expression):
+                return self._size(node) * (operations(expression) + 1)
+            case CircularConvolution(axis=axis):
+                return self._fft(first, node.shape.extents[axis]) + 2 * self._fft(count, node.shape.extents[axis])
+            case ClosureNetwork(name=name):
+                return self._closure(name, count // node.shape.channels)
+            case Reduction():
+                return first + count
+            case MatrixVector() | DotChannels():
+                return 2 * count * inputs[1].shape.channels
+            case LiftLayer(in_channels=width):
+                return 2 * count * width
+            case ReadOut(in_features=width):
+                return 2 * count * width
+            case RegionIntegrals():
+                return 2 * first
+            case Factorization() | SolveLayer() | Propagator() | SpectralLayer():
+                return self._solver(node)
+            case SparseAffine():
+                return 2 * elements(inputs[1].shape) * (self.batch if node.shape.batch else 1)
+            case _:
+                assert_never(node.layer)
+
+    @staticmethod
+    def _fft(entries: int, length: int) -> int:
+        """5/2 n log2 n along an axis, for all entries."""
+        return ceil(2.5 * entries * log2(length)) if length > 1 else 0
+
+    def _closure(self, name: str, cells: int) -> int:
+        network = next(m for m in self.graph.modules if m.name == name and m.kind == "closure")
+        sizes = (network.in_features, *network.widths, network.out_features)
+        products = sum(2 * a * b for a, b in pairwise(sizes))
+        activation = 1 if network.activation == "relu" else TRANSCENDENTAL
+        return cells * (products + activation * sum(network.widths))
+
+    def _solver(self, node: Node) -> int:
+        grid = [a.cells for a in self.graph.scheme.grid.axes]
+        cells = prod(grid)
+        transform = ceil(2.5 * log2(cells)) if cells > 1 else 0
+        match node.layer:
+            case Factorization(method="block_lu", channels=channels, reach=reach):
+                rows = _blocks(grid, reach, channels)
+                return ceil(rows[0] * rows[1] ** 3 * 14 / 3)
+            case Factorization(channels=channels) | Propagator(channels=channels):
+                return cells * (TRANSCENDENTAL * channels**2 + transform)
+            case SolveLayer(method="block_lu"):
+                channels = node.shape.channels
+                samples = self.batch if node.shape.batch else 1
+                rows = _blocks(grid, self._factor_reach(node), channels)
+                return 6 * samples * rows[0] * rows[1] ** 2
+            case _:
+                count = elements(node.shape, self.batch)
+                return 2 * count * transform + 4 * count * node.shape.channels
+
+    def _factor_reach(self, solve: Node) -> tuple[int, ...]:
+        wanted = solve.layer.block if isinstance(solve.layer, SolveLayer) else ""
+        for block in self.graph.blocks:
+            for node in block.nodes:
+                if isinstance(node.layer, Factorization) and node.layer.block == wanted:
+                    return node.layer.reach
+        return (1,) * len(solve.shape.extents)
+
+
+def _blocks(grid: list[int], reach: tuple[int, ...], channels: int) -> tuple[int, int]:
+    """Number and size of the blocks of a block-tridiagonal matrix, ordered along the first axis."""
+    if not grid:
+        return 1, channels
+    rows = max(reach[0], 1)
+    return ceil(grid[0] / rows), rows * prod(grid[1:]) * channels
