@@ -24,6 +24,7 @@ from npde.model.problem import Coordinate, Field, Input, Output, Problem
 from npde.source import NOWHERE, Source, Span
 
 Array: TypeAlias = NDArray[Any]
+Declared: TypeAlias = Field | Input | Output
 LABELS = "labels"
 """Data set that holds class numbers [B] when the output's own name is not in the file."""
 
@@ -116,7 +117,7 @@ def opened(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
 def _listing(path: str | os.PathLike[str], file: h5py.File, layout: Layout | None) -> Listing:
     nowhere = Source(str(path), "")
     chosen = layout or recognize(file)
-    if chosen is None or (layout is not None and layout not in LAYOUTS):
+    if chosen is None or str(chosen) not in LAYOUTS:
         raise _failure(nowhere, codes.UNKNOWN_LAYOUT, NOWHERE, path=path, present=_present(file))
     try:
         return listing(file, chosen)
@@ -155,25 +156,27 @@ class _Reader:
 
     # --- finding ------------------------------------------------------------------------------------------------------
 
-    def _wanted(self) -> list[tuple[Field | Input | Output, Slot]]:
+    def _wanted(self) -> list[tuple[Declared, Slot]]:
         """What is declared and there; nothing to learn from, or an input that is not there, is an error."""
         problem = self.problem
-        found = [
-            (d, s) for d in (*problem.fields, *problem.inputs, *problem.outputs) if (s := self._slot(d)) is not None
-        ]
+        slots = [(declared, self._slot(declared)) for declared in self._declared()]
+        found = [(declared, slot) for declared, slot in slots if slot is not None]
         present = _listed([*self.listing.arrays])
         for target in problem.inputs:
             if self._slot(target) is None:
                 self._report(codes.NO_SUCH_DATA_SET, target.span, name=self._name(target), present=present)
         if not any(isinstance(d, Field | Output) for d, _ in found):
-            first = (*problem.fields, *problem.outputs)[0]
+            first = problem.fields[0]
             self._report(codes.NO_SUCH_DATA_SET, first.span, name=self._name(first), present=present)
         return found
 
-    def _name(self, target: Field | Input | Output) -> str:
+    def _declared(self) -> tuple[Declared, ...]:
+        return (*self.problem.fields, *self.problem.inputs, *self.problem.outputs)
+
+    def _name(self, target: Declared) -> str:
         return self.names.get(target.name, target.name)
 
-    def _slot(self, target: Field | Input | Output) -> Slot | None:
+    def _slot(self, target: Declared) -> Slot | None:
         slot = self.listing.arrays.get(self._name(target))
         if slot is None and isinstance(target, Output) and len(self.problem.outputs) == 1:
             slot = self.listing.arrays.get(LABELS)
@@ -199,7 +202,7 @@ class _Reader:
         arrays = {target.name: self.declared(target) for target in targets if self._slot(target) is not None}
         return {name: array for name, array in arrays.items() if array is not None}
 
-    def declared(self, target: Field | Input | Output) -> Array | None:
+    def declared(self, target: Declared) -> Array | None:
         """The array of what is declared, checked: shape, type, then values."""
         slot = self._slot(target)
         if slot is None:
@@ -224,7 +227,7 @@ class _Reader:
         array = array[None] if missing_batch else array
         return self._finite(target, array)
 
-    def _finite(self, target: Field | Input | Output, array: Array) -> Array | None:
+    def _finite(self, target: Declared, array: Array) -> Array | None:
         if array.dtype.kind not in "fc":
             return array
         bad = int(array.size - np.count_nonzero(np.isfinite(array)))
@@ -233,11 +236,11 @@ class _Reader:
             return None
         return array
 
-    def _expected(self, target: Field | Input | Output) -> tuple[int | str, ...]:
+    def _expected(self, target: Declared) -> tuple[int | str, ...]:
         """[B, T, (n,) *grid] with names where any length will do."""
         cells = dict(self.problem.numerics.cells)
         time = self.problem.marching
-        has_time = isinstance(target, Field) and time is not None or time in target.coordinates
+        has_time = isinstance(target, Field) or time in target.coordinates
         grid = tuple(cells[c] for c in target.coordinates if c in cells)
         return ("batch", *((time,) if has_time and time else ()), *target.shape, *grid)
 
@@ -286,8 +289,7 @@ class _Reader:
         other, expected = next(iter(counts.items()))
         for name, count in counts.items():
             if count != expected:
-                declared = (*self.problem.fields, *self.problem.inputs, *self.problem.outputs)
-                span = next(d.span for d in declared if d.name == name)
+                span = next(d.span for d in self._declared() if d.name == name)
                 self._report(codes.OTHER_BATCH, span, name=name, found=count, other=other, expected=expected)
 
     def _axes(self) -> list[tuple[str, Slot]]:
@@ -301,7 +303,7 @@ class _Reader:
     def _check_positions(self) -> None:
         cells = dict(self.problem.numerics.cells)
         for name, slot in self._axes():
-            if slot.shape != (cells.get(name),) or len(slot.shape) != 1 or slot.shape[0] < 2:
+            if slot.shape != (cells.get(name),) or slot.shape[0] < 2:
                 continue  # the shape of the field says it better
             self._check_axis(self._coordinate(name), np.asarray(slot.load(None), dtype=np.float64), cells[name])
 
@@ -330,19 +332,19 @@ class _Reader:
     def _coordinate(self, name: str) -> Coordinate:
         return next(c for c in self.problem.coordinates if c.name == name)
 
-    def _report(self, code: Code, span: Span, *, hint: str = "", **data: object) -> None:
-        self.collector.add(code.at(span, hint=hint, path=self.path, **data))
+    def _report(self, code: Code, span: Span, *, hint: str = "", **data: str | float) -> None:
+        self.collector.add(code.at(span, hint=hint, notes=(), path=self.path, **data))
 
 
 def _fits(found: tuple[int, ...], expected: tuple[int | str, ...]) -> bool:
     return len(found) == len(expected) and all(isinstance(e, str) or f == e for f, e in zip(found, expected))
 
 
-def _is_labels(slot: Slot, target: Field | Input | Output) -> bool:
+def _is_labels(slot: Slot, target: Declared) -> bool:
     return isinstance(target, Output) and len(target.shape) == 1 and len(slot.shape) == 1 and slot.dtype.kind in "iu"
 
 
-def _may_be_complex(target: Field | Input | Output) -> bool:
+def _may_be_complex(target: Declared) -> bool:
     return not isinstance(target, Input) and (isinstance(target, Output) or target.is_complex)
 
 
@@ -373,5 +375,5 @@ def _listed(names: list[str]) -> str:
 
 
 def _failure(source: Source, code: Code, span: Span, **data: object) -> DiagnosticError:
-    diagnostic: Diagnostic = code.at(span, **data)
+    diagnostic: Diagnostic = code.at(span, hint="", notes=(), **data)
     return DiagnosticError([diagnostic], source)
