@@ -24,6 +24,7 @@ RANGES: Mapping[str, str] = MappingProxyType({
     "N08": "learning",
     "N09": "unsupported",
     "N10": "data",
+    "N11": "training",
 })  # fmt: skip
 """The module of each range of codes."""
 
