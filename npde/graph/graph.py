@@ -64,7 +64,7 @@ Start = Literal["value", "field", "random", "zeros", "stencil"]
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """A learned array. `attribute` is the name of the physical value on the module, `parameter` the stored tensor's name in the
-    state dict (`raw_D` when constrained, else the same). `shape` without the leading step axis; `steps` its length or None.
+    state dict (`raw_D` when constrained, else the same). `shape` (components, then the grid axes `axes`) without the leading step and stage axes, `steps` and `stages` or None.
 
     The physical value is `lower + exp(raw)`, `lower + (upper - lower) sigmoid(raw)`, or the stored value divided by `scale`
     (a kernel's stored value is the dimensionless layer matrix). `start`: an expression in coordinates, or None for
@@ -75,7 +75,7 @@ class Parameter:
     parameter: str
     kind: Literal["coefficient", "kernel", "stencil", "released"]
     shape: tuple[int, ...]
-    axes: tuple[int | None, ...]
+    axes: tuple[int, ...]
     steps: int | None
     stages: int | None
     lower: Fraction | float | None

@@ -365,7 +365,7 @@ class Lowering:
         for k, rule in enumerate(rules):
             if not rule.data.is_number and not self.homogeneous:
                 data.append(k)
-                arrays.append(self._wall_data(rule.data, rule.axis, rule.side))
+                arrays.append(self._wall_data(rule.data, rule.axis, rule.side, widths))
         symbols = sorted({s for r in rules for w in self._rule_weights(r) for s in w.free_symbols}, key=str)
         extra = [self._symbol(s, self.interior) for s in symbols]
         shape = self.shape(base)
@@ -385,14 +385,15 @@ class Lowering:
             yield from row
         yield from rule.data_weights  # type: ignore[attr-defined]
 
-    def _wall_data(self, data: sp.Expr, axis: str, side: str) -> str:
-        """Wall data on the interior cells along the wall; the coordinate across it is the wall's position."""
+    def _wall_data(self, data: sp.Expr, axis: str, side: str, widths: tuple[int, ...]) -> str:
+        """Wall data along the wall, ghost cells of earlier axes included; the coordinate across it is the wall's position."""
         index = next(i for i, a in enumerate(self.scheme.grid.axes) if a.name == axis)
         bound = self.scheme.grid.axes[index]
         position = bound.lower if side == "lower" else bound.upper
         number = sp.Rational(position.numerator, position.denominator) if isinstance(position, Fraction) else sp.Float(position)
         across = self.names.symbol(axis)
-        return self.value(data.xreplace({across: number}), self.interior, f"wall_{axis}_{side}")
+        region = Region(tuple(w if i < index else 0 for i, w in enumerate(widths)))
+        return self.value(data.xreplace({across: number}), region, f"wall_{axis}_{side}")
 
     # --- operators ----------------------------------------------------------------------------------------------------
 
@@ -485,12 +486,20 @@ class Lowering:
         meaning = self.meaning(kernel)
         assert isinstance(meaning, LearnedStencil)
         halo = tuple(h + e // 2 for h, e in zip(region.halo, meaning.extents, strict=True))
-        source = self.value(operand, Region(halo))
+        source = self._everywhere(self.value(operand, Region(halo)), Region(halo))
         weight = self._kernel(kernel, meaning)
         channels = meaning.channels[0] if meaning.channels else self.shape(source).channels
         out = Shape(True, channels, self.full(region))
         layer = Convolution(meaning.name, meaning.extents)
         return self.builder.add(layer, (source, weight), out, region, f"{meaning.name}_of_{_last(source)}")
+
+    def _everywhere(self, name: str, region: Region) -> str:
+        """An array expanded over the whole region: what a convolution needs."""
+        shape = self.shape(name)
+        if shape.extents == self.full(region):
+            return name
+        whole = Shape(shape.batch, shape.channels, self.full(region))
+        return self.builder.add(Join(), (name,), whole, region, f"{name}_everywhere")
 
     def _kernel(self, symbol: sp.Symbol, meaning: LearnedStencil) -> str:
         layer = Weight(self.names.weight(symbol), meaning.per_step)
@@ -500,7 +509,7 @@ class Lowering:
         kernel, operand, unknown = expr.args
         meaning = self.meaning(kernel)
         assert isinstance(meaning, LearnedStencil)
-        source = self.value(operand, self.interior)
+        source = self._everywhere(self.value(operand, self.interior), self.interior)
         weight = self._kernel(kernel, meaning)
         rules = []
         for axis in self.scheme.grid.axes:

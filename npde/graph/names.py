@@ -171,8 +171,8 @@ class Names:
                 None, None, scale, start, None, columns, False, c.span,
             )  # fmt: skip
         lower, upper = (c.constraint.lower, c.constraint.upper) if c.constraint else (None, None)
-        axes = tuple(grid[n][0] if n in own else None for n in grid)
-        extents = tuple(grid[n][1].cells if n in own else 1 for n in grid) if own else ()
+        axes = tuple(grid[n][0] for n in own)
+        extents = tuple(grid[n][1].cells for n in own)
         fan_in = c.shape[-1] if c.shape else 1
         stored = name if lower is None and upper is None else f"raw_{c.name}"
         return Parameter(

@@ -1,0 +1,215 @@
+"""Functions that emitted files carry when they need them. They are text here and code there; each is whole and documented."""
+
+from __future__ import annotations
+
+HELPERS: dict[str, str] = {}
+"""By name, in the order in which they are emitted."""
+
+NEEDS: dict[str, tuple[str, ...]] = {"factor_tridiagonal": ("diagonals",), "solve_factored": (), "affine": ()}
+"""Helpers that call other helpers."""
+
+HELPERS["join"] = '''
+def join(*parts: Tensor, like: tuple[int, ...]) -> Tensor:
+    """Arrays joined along the channels, each expanded to the batch and grid of `like` first."""
+    return torch.cat([v.expand(like[0], v.shape[-len(like) + 1] if v.dim() >= len(like) - 1 else 1, *like[2:]) for v in parts], dim=1)
+'''
+
+HELPERS["pointwise_network"] = '''
+def pointwise_network(network: nn.Module, *arguments: Tensor) -> Tensor:
+    """A small network applied in every cell: [B, 1, *grid] each -> [B, n, *grid]."""
+    stacked = torch.cat(torch.broadcast_tensors(*arguments), dim=1)
+    return network(stacked.movedim(1, -1)).movedim(-1, 1)
+'''
+
+HELPERS["dense"] = '''
+def dense(matrix: Tensor, value: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """A matrix applied to the flattened grid axes `axes` of an array [B, C, *grid]."""
+    dims = tuple(a + 2 for a in axes)
+    last = tuple(range(-len(dims), 0))
+    moved = value.movedim(dims, last)
+    grid = moved.shape[-len(dims):]
+    product = F.linear(moved.flatten(-len(dims)), matrix)
+    return product.unflatten(-1, grid).movedim(last, dims)
+'''
+
+HELPERS["circular_convolution"] = '''
+def circular_convolution(value: Tensor, weight: Tensor, dim: int, shift: int) -> Tensor:
+    """sum_k weight[j - k] value[k] along a periodic axis, by FFT; weight[shift] belongs to the difference zero."""
+    n = value.shape[dim]
+    kernel = torch.fft.rfft(torch.roll(weight, -shift, -1)).reshape(-1, *[1] * (-1 - dim))
+    return torch.fft.irfft(torch.fft.rfft(value, dim=dim) * kernel, n=n, dim=dim)
+'''
+
+HELPERS["extend"] = '''
+def extend(value: Tensor, dim: int, width: int, periodic: bool) -> Tensor:
+    """An array continued by `width` cells at both ends: wrapped, or by its nearest cell."""
+    n = value.shape[dim]
+    if periodic:
+        return torch.cat((value.narrow(dim, n - width, width), value, value.narrow(dim, 0, width)), dim)
+    first, last = value.narrow(dim, 0, 1), value.narrow(dim, n - 1, 1)
+    return torch.cat((*[first] * width, value, *[last] * width), dim)
+'''
+
+HELPERS["fold_periodic"] = '''
+def fold_periodic(value: Tensor, dim: int, width: int) -> Tensor:
+    """The transpose of wrapping: ghost cells are added to the cells that they copy."""
+    n = value.shape[dim] - 2 * width
+    inner = value.narrow(dim, width, n)
+    lower, upper = value.narrow(dim, 0, width), value.narrow(dim, width + n, width)
+    zeros = torch.zeros_like(inner.narrow(dim, 0, n - width))
+    return inner + torch.cat((upper, zeros), dim) + torch.cat((zeros, lower), dim)
+'''
+
+HELPERS["fold_wall"] = '''
+def fold_wall(value: Tensor, dim: int, width: int, lower: list, upper: list) -> Tensor:
+    """The transpose of a ghost fill: ghost k is added to cell j with its weight, `lower[k][j]` counted from the wall."""
+    n = value.shape[dim] - 2 * width
+    inner = value.narrow(dim, width, n)
+    cells = [inner.narrow(dim, j, 1) for j in range(n)]
+    for k, (low, high) in enumerate(zip(lower, upper)):
+        for j, weight in enumerate(low):
+            cells[j] = cells[j] + weight * value.narrow(dim, width - 1 - k, 1)
+        for j, weight in enumerate(high):
+            cells[n - 1 - j] = cells[n - 1 - j] + weight * value.narrow(dim, width + n + k, 1)
+    return torch.cat(cells, dim)
+'''
+
+HELPERS["tile_overlaps"] = '''
+def tile_overlaps(cells: int, tiles: int) -> Tensor:
+    """How much of each cell lies in each of `tiles` equal intervals, [tiles, cells], rows summing to cells / tiles."""
+    edge = torch.arange(cells + 1, dtype=torch.float64) / cells
+    bound = torch.arange(tiles + 1, dtype=torch.float64) / tiles
+    upper = torch.minimum(edge[None, 1:], bound[1:, None])
+    lower = torch.maximum(edge[None, :-1], bound[:-1, None])
+    return (upper - lower).clamp(min=0) * cells
+'''
+
+HELPERS["hash_noise"] = '''
+def hash_noise(seed: int, shape: tuple[int, ...]) -> Tensor:
+    """Uniform in (-1, 1), an integer hash of the seed and the row-major index: the same on every machine."""
+
+    def mix(x: Tensor) -> Tensor:
+        x = ((x ^ (x >> 16)) * 0x7FEB352D) & 0xFFFFFFFF
+        x = ((x ^ (x >> 15)) * 0x846CA68B) & 0xFFFFFFFF
+        return x ^ (x >> 16)
+
+    count = math.prod(shape)
+    start = mix(torch.tensor(seed & 0xFFFFFFFF, dtype=torch.int64))
+    bits = mix((start + torch.arange(count, dtype=torch.int64)) & 0xFFFFFFFF)
+    return (2 * (bits.double() + 0.5) / 2**32 - 1).reshape(shape)
+'''
+
+HELPERS["symbol_of"] = '''
+def symbol_of(apply: Callable[[Tensor], Tensor], channels: int, grid: tuple[int, ...], unit: Tensor) -> Tensor:
+    """The matrix by which a periodic operator with constant coefficients acts on each wave number, [*frequencies, C, C]:
+    the transform of its answer to a unit impulse in cell 0 of each channel."""
+    impulse = torch.zeros(channels, channels, *grid, dtype=unit.dtype, device=unit.device)
+    impulse[(slice(None), slice(None), *[0] * len(grid))] = torch.eye(channels, dtype=unit.dtype, device=unit.device)
+    response = torch.fft.rfftn(apply(impulse), dim=tuple(range(2, 2 + len(grid))))
+    return response.movedim((1, 0), (-2, -1))
+'''
+
+HELPERS["spectral"] = '''
+def spectral(matrices: Tensor, value: Tensor) -> Tensor:
+    """A matrix a wave number, [*frequencies, C, C], applied to [B, C, *grid]."""
+    dims = tuple(range(2, value.dim()))
+    spectrum = torch.fft.rfftn(value, dim=dims).movedim(1, -1)
+    product = (matrices @ spectrum.unsqueeze(-1)).squeeze(-1)
+    return torch.fft.irfftn(product.movedim(-1, 1), s=value.shape[2:], dim=dims)
+'''
+
+HELPERS["diagonals"] = '''
+def diagonals(
+    apply: Callable[[Tensor], Tensor], channels: int, grid: tuple[int, ...], reach: tuple[int, ...],
+    periodic: tuple[bool, ...], unit: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """A linear map of [B, C, *grid] that looks `reach` cells far, as weights [taps, C N] and columns [taps, C N]: row m of its
+    matrix holds weights[k, m] in column columns[k, m]. Found by applying it to one batch of unit vectors a color, cells of a
+    color being too far apart to meet."""
+    device = unit.device
+    source = torch.zeros((1,) * len(grid), dtype=torch.int64, device=device)
+    color = torch.zeros((1,) * len(grid), dtype=torch.int64, device=device)
+    taps = torch.zeros((1,) * (len(grid) + 1), dtype=torch.int64, device=device)
+    count = 1
+    for axis, (n, r, wraps) in enumerate(zip(grid, reach, periodic)):
+        period = min(2 * r + 1, n)
+        while wraps and n % period:
+            period += 1
+        cell = torch.arange(n, device=device)
+        tap = torch.arange(period, device=device)
+        nearest = cell + (tap[:, None] - cell + r) % period - r
+        nearest = nearest % n if wraps else nearest.clamp(0, n - 1)
+        shape = [n if a == axis else 1 for a in range(len(grid))]
+        color = color * period + (cell % period).reshape(shape)
+        taps = (taps.unsqueeze(1) * n + nearest.reshape(1, period, *shape)).flatten(0, 1)
+        count *= period
+    columns = torch.arange(channels, device=device).reshape(-1, *[1] * (len(grid) + 1)) * math.prod(grid) + taps
+    columns = columns.expand(channels, count, *grid).reshape(channels * count, 1, -1)
+    columns = columns.expand(-1, channels, -1).flatten(1)
+    probes = (color == torch.arange(count, device=device).reshape(-1, *[1] * len(grid))).to(unit.dtype)
+    batch = torch.zeros(channels, count, channels, *grid, dtype=unit.dtype, device=device)
+    for k in range(channels):
+        batch[k, :, k] = probes
+    return apply(batch.flatten(0, 1)).flatten(1), columns
+'''
+
+HELPERS["factor_tridiagonal"] = '''
+def factor_tridiagonal(
+    apply: Callable[[Tensor], Tensor], channels: int, grid: tuple[int, ...], reach: tuple[int, ...],
+    periodic: tuple[bool, ...], unit: Tensor,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Block-tridiagonal LU of a linear map of [B, C, *grid] that looks `reach` cells far. A block is a few grid lines across
+    the first axis; a periodic axis is folded (line 0, n - 1, 1, n - 2, ...), which keeps neighbors within two lines.
+
+    Returns the order of the unknowns, the inverses of the pivots D'_k, L_k D'_{k-1}^-1 and D'_k^-1 U_k, [blocks, size, size]."""
+    weights, columns = diagonals(apply, channels, grid, reach, periodic, unit)
+    device, lines, unknowns = unit.device, grid[0], channels * math.prod(grid)
+    line = torch.arange(lines, device=device)
+    width = min(2 * reach[0] if periodic[0] else reach[0], lines)
+    if periodic[0]:
+        line = torch.stack((line, lines - 1 - line), 1).flatten()[:lines]
+    order = torch.arange(unknowns, device=device).reshape(channels, lines, -1)[:, line].transpose(0, 1).flatten()
+    per_line = unknowns // lines
+    size = min(max(width, -(-64 // per_line)), lines) * per_line
+    blocks = -(-unknowns // size)
+    position = torch.empty_like(order)
+    position[order] = torch.arange(unknowns, device=device)
+    row, column = position.expand_as(columns), position[columns]
+    tri = torch.zeros(blocks, size, 3, size, dtype=unit.dtype, device=device)
+    where = (row // size, row % size, (column // size - row // size + 1).clamp(0, 2), column % size)
+    tri.index_put_(where, weights, accumulate=True)
+    spare = torch.arange(unknowns, blocks * size, device=device)
+    tri[spare // size, spare % size, 1, spare % size] = 1.0
+    inverse, left, right = [], [], []
+    for k in range(blocks):
+        lower, pivot, upper = tri[k].unbind(1)
+        if k:
+            left.append(lower @ inverse[-1])
+            pivot = pivot - left[-1] @ tri[k - 1, :, 2]
+        inverse.append(torch.linalg.inv(pivot))
+        right.append(inverse[-1] @ upper)
+    left.insert(0, torch.zeros_like(inverse[0]))
+    return order, torch.stack(inverse), torch.stack(left), torch.stack(right)
+'''
+
+HELPERS["solve_factored"] = '''
+def solve_factored(factors: tuple[Tensor, Tensor, Tensor, Tensor], right: Tensor) -> Tensor:
+    """Forward and back substitution for [B, C, *grid]."""
+    order, inverse, left, upper = factors
+    blocks, size, _ = inverse.shape
+    flat = F.pad(right.flatten(1)[:, order], (0, blocks * size - order.numel())).unflatten(1, (blocks, size))
+    forward = [flat[:, 0]]
+    for k in range(1, blocks):
+        forward.append(flat[:, k] - forward[-1] @ left[k].T)
+    solution = [forward[-1] @ inverse[-1].T]
+    for k in range(blocks - 2, -1, -1):
+        solution.append(forward[k] @ inverse[k].T - solution[-1] @ upper[k].T)
+    found = torch.cat(solution[::-1], 1)[:, : order.numel()]
+    return torch.empty_like(found).index_copy(1, order, found).reshape(right.shape)
+'''
+
+HELPERS["affine"] = '''
+def affine(weights: Tensor, columns: Tensor, value: Tensor) -> Tensor:
+    """W x for a sparse W kept as diagonals: sum_k weights[k, m] x[columns[k, m]], [B, M] -> [B, M]."""
+    return (value[:, columns] * weights).sum(1)
+'''

@@ -1,0 +1,78 @@
+"""Lines of Python, laid out as a formatter would."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+WIDTH = 110
+"""Longest emitted line."""
+
+
+@dataclass
+class Writer:
+    """Collects lines at the current indentation."""
+
+    lines: list[str] = field(default_factory=list)
+    level: int = 0
+
+    def line(self, text: str = "") -> None:
+        """One line; empty ones carry no blanks."""
+        self.lines.append(("    " * self.level + text) if text else "")
+
+    def block(self, text: str) -> None:
+        """Several lines that were laid out elsewhere, at the current indentation."""
+        for line in text.strip("\n").split("\n"):
+            self.line(line.rstrip())
+
+    def assign(self, target: str, value: str, comment: str = "") -> None:
+        """`target = value  # comment`, broken at its sums if it is too long; the comment on a line above then."""
+        note = f"  # {comment}" if comment else ""
+        text = f"{target} = {value}"
+        room = WIDTH - 4 * self.level
+        if len(text) + len(note) <= room:
+            self.line(text + note)
+            return
+        if comment:
+            self.line(f"# {comment}")
+        if len(text) <= room:
+            self.line(text)
+            return
+        self.line(f"{target} = (")
+        self.level += 1
+        for part in broken(value, room - 4):
+            self.line(part)
+        self.level -= 1
+        self.line(")")
+
+    @contextmanager
+    def indented(self) -> Iterator[None]:
+        """Everything inside one level deeper."""
+        self.level += 1
+        yield
+        self.level -= 1
+
+    def text(self) -> str:
+        return "\n".join(self.lines).rstrip("\n") + "\n"
+
+
+def broken(value: str, room: int) -> list[str]:
+    """An expression cut before its outermost sums and, where a piece is still too long, products."""
+    pieces = _cut(value, (" + ", " - "))
+    out: list[str] = []
+    for piece in pieces:
+        out.extend([piece] if len(piece) <= room else _cut(piece, (" * ", " / ")))
+    return out
+
+
+def _cut(value: str, operators: tuple[str, ...]) -> list[str]:
+    depth, start, pieces = 0, 0, []
+    for i, char in enumerate(value):
+        depth += char in "([{"
+        depth -= char in ")]}"
+        if depth == 0 and i > start and value.startswith(operators, i):
+            pieces.append(value[start:i])
+            start = i + 1
+    pieces.append(value[start:])
+    return pieces
