@@ -16,26 +16,31 @@ from typing import Any
 
 from npde.diagnostics import InternalError
 
-MODULES = frozenset(
-    """__future__ math typing collections.abc torch torch.autograd torch.autograd.function torch.compiler torch.fft
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+MODULES = _words("""
+    __future__ math typing collections.abc torch torch.autograd torch.autograd.function torch.compiler torch.fft
     torch.linalg torch.nn torch.nn.functional torch.nn.init torch.special torch.utils torch.utils.checkpoint
-    torch._higher_order_ops torch._higher_order_ops.scan""".split()
-)
+    torch._higher_order_ops torch._higher_order_ops.scan
+""")
 """Modules that may be imported or passed through on the way to a function."""
 
-BUILTINS = frozenset(
-    """abs all any bool classmethod complex dict divmod enumerate float int isinstance len list max min pow property range
+BUILTINS = _words("""
+    abs all any bool classmethod complex dict divmod enumerate float int isinstance len list max min pow property range
     reversed round set slice sorted staticmethod str sum super tuple zip
-    IndexError KeyError NotImplementedError RuntimeError TypeError ValueError""".split()
-)
+    IndexError KeyError NotImplementedError RuntimeError TypeError ValueError
+""")
 
-FILES = frozenset("load save from_file compile hub jit set_default_device set_default_dtype manual_seed seed".split())
+FILES = _words("load save from_file compile hub jit set_default_device set_default_dtype manual_seed seed")
 """Members of torch that touch files, run code, or change global settings."""
 
-HIDDEN = frozenset(
-    """format format_map mro gi_frame gi_code cr_frame cr_code ag_frame ag_code f_back f_builtins f_code f_globals f_locals
-    tb_frame tb_next""".split()
-)
+HIDDEN = _words("""
+    format format_map mro gi_frame gi_code cr_frame cr_code ag_frame ag_code f_back f_builtins f_code f_globals f_locals
+    tb_frame tb_next
+""")
 """Attributes that lead from a value to the interpreter."""
 
 NODES: tuple[type[ast.AST], ...] = (
