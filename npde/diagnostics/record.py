@@ -41,8 +41,13 @@ class DiagnosticError(NpdeError):
     def __init__(self, diagnostics: Iterable[Diagnostic], source: Source):
         self.diagnostics = tuple(diagnostics)
         self.source = source
-        super().__init__("\n".join(f"{source.name}:{':'.join(map(str, source.position(d.span.start)))}: "
-                                   f"{d.severity}[{d.code}]: {d.message}" for d in self.diagnostics))
+        super().__init__(
+            "\n".join(
+                f"{source.name}:{':'.join(map(str, source.position(d.span.start)))}: "
+                f"{d.severity}[{d.code}]: {d.message}"
+                for d in self.diagnostics
+            )
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +67,9 @@ class Code:
 
     def at(self, span: Span = NOWHERE, *, hint: str = "", notes: Iterable[str] = (), **data: object) -> Diagnostic:
         """The diagnostic of this kind at `span`."""
-        return Diagnostic(self.id, self.message.format(**data), span, self.label.format(**data), tuple(notes),
-                          hint, self.severity)
+        return Diagnostic(
+            self.id, self.message.format(**data), span, self.label.format(**data), tuple(notes), hint, self.severity
+        )
 
 
 @dataclass

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 from npde.diagnostics.excerpt import Row, columns, excerpt, printable
 from npde.diagnostics.record import Diagnostic
 from npde.source import NOWHERE, Source
+
+_Paint: TypeAlias = Callable[[str, str], str]
 
 _RESET = "\033[0m"
 _STYLE = {"error": "\033[1;31m", "warning": "\033[1;33m", "gutter": "\033[1;34m", "message": "\033[1m",
@@ -23,7 +26,7 @@ def render(diagnostic: Diagnostic, source: Source, *, color: bool = False, width
         color: with ANSI escapes; the text is the same without.
         width: columns; longer lines of the source are cut around the span, notes are wrapped.
     """
-    paint = _painted if color else _plain
+    paint: _Paint = _painted if color else _plain
     header = f"{diagnostic.severity}[{diagnostic.code}]"
     lines = [paint(header, diagnostic.severity) + paint(f": {printable(diagnostic.message)}", "message")]
     if diagnostic.span == NOWHERE:
@@ -38,8 +41,7 @@ def render(diagnostic: Diagnostic, source: Source, *, color: bool = False, width
         lines.append(_row(Row(None, ""), margin, diagnostic.severity, paint))
         rows = excerpt(source, diagnostic.span, printable(diagnostic.label), max(20, width - margin - 4))
         lines.extend(_row(row, margin, diagnostic.severity, paint) for row in rows)
-    for note in notes:
-        lines.append(_remark("note", note, margin, width, paint))
+    lines.extend(_remark("note", note, margin, width, paint) for note in notes)
     if diagnostic.hint:
         lines.append(_remark("hint", diagnostic.hint, margin, width, paint))
     return "\n".join(lines)
@@ -67,13 +69,13 @@ def _place(source: Source, offset: int) -> dict[str, int]:
     return {"line": line, "column": column, "offset": offset}
 
 
-def _row(row: Row, margin: int, severity: str, paint: Any) -> str:
+def _row(row: Row, margin: int, severity: str, paint: _Paint) -> str:
     number = "" if row.number is None else str(row.number)
     text = paint(row.text, severity) if row.is_mark else row.text
     return f" {paint(f'{number:>{margin}} |', 'gutter')} {text}".rstrip()
 
 
-def _remark(kind: str, text: str, margin: int, width: int, paint: Any) -> str:
+def _remark(kind: str, text: str, margin: int, width: int, paint: _Paint) -> str:
     """`= hint: …`, wrapped; a line of the text that is longer than the width and has no spaces stays whole."""
     indent = " " * (margin + 2 + len(f"= {kind}: "))
     wrapped = [piece for line in printable(text).split("\n") for piece in _wrapped(line, width - len(indent))]
@@ -87,7 +89,7 @@ def _wrapped(line: str, room: int) -> list[str]:
     return textwrap.wrap(line, max(20, room), break_long_words=False, break_on_hyphens=False)
 
 
-def _plain(text: str, style: str) -> str:
+def _plain(text: str, _: str) -> str:
     return text
 
 

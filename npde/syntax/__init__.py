@@ -1,5 +1,7 @@
-"""From text to the syntax tree and back: `parse(source)`, `format(tree)`."""
+"""From text to the syntax tree and back: `decode(bytes, name)`, `parse(source)`, `format(tree)`."""
 
+from npde.syntax.encoding import decode
 from npde.syntax.parser import parse
+from npde.syntax.tree import SyntaxTree
 
-__all__ = ["parse"]
+__all__ = ["SyntaxTree", "decode", "parse"]

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from npde.source import Span
-from npde.syntax import tree
+from npde.syntax import refuse, tree
 from npde.syntax.spelling import SUPERSCRIPTS, ascii_name, prefix_operator, sign
 from npde.syntax.token import Token
 
@@ -46,6 +46,12 @@ class _Clauses:
 @dataclass(frozen=True, slots=True)
 class _Upwind:
     value: tree.Expression
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class _Arguments:
+    items: tuple[tree.Expression, ...]
     span: Span
 
 
@@ -106,12 +112,6 @@ def _call(children: list[Any]) -> tree.Call:
     return tree.Call(children[0], arguments.items if arguments else (), _span(children))
 
 
-@dataclass(frozen=True, slots=True)
-class _Arguments:
-    items: tuple[tree.Expression, ...]
-    span: Span
-
-
 def _group(children: list[Any]) -> tree.Expression:
     """What stands in brackets is itself; its span takes the brackets in."""
     inner: tree.Expression = children[1]
@@ -136,8 +136,8 @@ def _model(children: list[Any]) -> tree.Model:
 
 
 def _coordinate_group(children: list[Any]) -> tree.CoordinateGroup:
-    interval = _one(children, _Sizes)
-    return tree.CoordinateGroup(_names(children), *interval.items, _span(children))
+    lower, upper = _one(children, _Sizes).items
+    return tree.CoordinateGroup(_names(children), lower, upper, _span(children))
 
 
 def _field_item(children: list[Any]) -> tree.FieldItem:
@@ -166,7 +166,7 @@ def _learn_item(children: list[Any]) -> tree.LearnItem:
 
 def _stencil(children: list[Any]) -> tree.StencilClause:
     moments = _one(children, _Moments)
-    extents = tuple(int(extent) for extent in children[1].text.split("x"))
+    extents = tuple(refuse.whole_number(extent, children[1]) for extent in children[1].text.split("x"))
     return tree.StencilClause(extents, moments.order if moments else None, _span(children))
 
 
@@ -175,6 +175,7 @@ def _bound(children: list[Any]) -> tree.ConstraintClause:
 
 
 def _in_set(children: list[Any]) -> tree.ConstraintClause:
+    refuse.stable(_name(children[1]), children[1])
     return tree.ConstraintClause("in stable", (), _span(children))
 
 
@@ -200,12 +201,12 @@ def _boundary(children: list[Any]) -> tree.Boundary:
 
 
 def _boundary_axis(children: list[Any]) -> tree.Boundary:
-    return tree.Boundary(children[1], None, children[-1].items, _span(children))
+    return tree.Boundary(refuse.side(children[1], children[1]), None, children[-1].items, _span(children))
 
 
 def _boundary_side(children: list[Any]) -> tree.Boundary:
     side: tree.Equation = children[1]
-    return tree.Boundary(side.left, side.right, children[-1].items, _span(children))  # type: ignore[arg-type]
+    return tree.Boundary(refuse.side(side.left, side), side.right, children[-1].items, _span(children))
 
 
 def _grid(children: list[Any]) -> tree.Grid:
@@ -224,6 +225,8 @@ ACTIONS: MappingProxyType[str, Callable[[list[Any]], Any]] = MappingProxyType({
     "superscript": _superscript,
     "unary": _unary,
     "juxtaposed": _juxtaposed,
+    "unclear_product": refuse.unclear_product,
+    "unclear_power": refuse.unclear_power,
     "prefix": _prefix,
     "call": _call,
     "arguments": lambda c: _Arguments(_parts(c), _span(c)),
@@ -248,7 +251,7 @@ ACTIONS: MappingProxyType[str, Callable[[list[Any]], Any]] = MappingProxyType({
     "learn_item": _learn_item,
     "start": lambda c: _Start(c[1], _span(c)),
     "stencil": _stencil,
-    "moments": lambda c: _Moments(int(c[-1].text), _span(c)),
+    "moments": lambda c: _Moments(refuse.whole_number(c[-1].text, c[-1]), _span(c)),
     "bound": _bound,
     "between": lambda c: tree.ConstraintClause("in", c[1].items, _span(c)),
     "in_set": _in_set,

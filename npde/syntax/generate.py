@@ -17,6 +17,8 @@ from npde.syntax.grammar import grammar_text
 from npde.syntax.tables import GENERATED, START
 
 END = "$END"
+BETWEEN = frozenset({"NEWLINE", "COMMENT"})
+"""What follows a statement in a file; the layout takes it away, so for the parser a statement is followed by its end."""
 
 
 class State(NamedTuple):
@@ -100,6 +102,7 @@ def _states(parser: dict[str, Any], kinds: dict[str, str], rules: dict[int, int]
     while queue:
         state = State({}, {}, {})
         row = {names[symbol]: action for symbol, action in parser["states"][queue.popleft()].items()}
+        row = {symbol: action for symbol, action in row.items() if symbol not in BETWEEN}
         for symbol in sorted(row):
             is_reduce, target = row[symbol]
             if is_reduce:

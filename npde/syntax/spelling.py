@@ -9,7 +9,17 @@ _ALPHABET = (
     "phi chi psi omega"
 )
 _SMALL = {chr(0x3B1 + k): name for k, name in enumerate(_ALPHABET.split())} | {"ς": "sigma"}
-_CAPITAL = {letter: name for letter, name in zip("ΓΘΛΞΠΣΦΨΩ", "Gamma Theta Lambda Xi Pi Sigma Phi Psi Omega".split())}
+_CAPITAL = {
+    "Γ": "Gamma",
+    "Θ": "Theta",
+    "Λ": "Lambda",
+    "Ξ": "Xi",
+    "Π": "Pi",
+    "Σ": "Sigma",
+    "Φ": "Phi",
+    "Ψ": "Psi",
+    "Ω": "Omega",
+}
 _VARIANTS = {"\u00b5": "mu", "\u2126": "Omega", "\u03d1": "theta", "\u03d5": "phi", "\u03f5": "epsilon"}
 
 GREEK = MappingProxyType({k: v for k, v in _SMALL.items() if v != "omicron"} | _CAPITAL | _VARIANTS)

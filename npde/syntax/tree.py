@@ -9,7 +9,7 @@ from npde.source import NOWHERE, Source, Span
 
 
 def _span() -> Span:
-    return field(default=NOWHERE, compare=False, repr=False)  # type: ignore[return-value]
+    return field(default=NOWHERE, compare=False, repr=False)
 
 
 # --- expressions ------------------------------------------------------------------------------------------------------
@@ -350,8 +350,21 @@ class Network:
 
 
 Statement: TypeAlias = (
-    Model | Coordinates | Field | Let | Learn | Input | Equation | Boundary | Initial | Output | Grid | Order | March
-    | Solve | Network
+    Model
+    | Coordinates
+    | Field
+    | Let
+    | Learn
+    | Input
+    | Equation
+    | Boundary
+    | Initial
+    | Output
+    | Grid
+    | Order
+    | March
+    | Solve
+    | Network
 )
 
 
