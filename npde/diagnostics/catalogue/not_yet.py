@@ -1,0 +1,223 @@
+"""N0950 to N0999: what the symbolic and the numerical stage understand and cannot do yet. Part of `unsupported`."""
+
+from npde.diagnostics.catalogue.examples import heat
+from npde.diagnostics.record import Code
+
+_TWO = "coordinates x in [0, 1], t in [0, 1]\nfield u(x, t), v(x, t)\n"
+_TWO_END = "boundary periodic\ninitial u = 0\ninitial v = 0\ngrid x: 32\nmarch rk4, steps: 10\n"
+_WAVE = "coordinates x in [0, 1], t in [0, 1]\nfield psi(x, t) complex\n"
+
+# --- symbolic ---------------------------------------------------------------------------------------------------------
+
+ARGUMENT_ORDER = Code(
+    "N0950",
+    "'{name}' at another place than its own '{coordinate}' is not supported yet.",
+    "'{coordinate}' was declared here",
+    "A learned array is read at the cell where the expression stands, at the variable of an integral in its own place, or at one difference `x - x'` (a "
+    "convolution along one axis).",
+    heat(declare="learn W(x, x')", equation="dt(u) = integral(W(x', x)*u(x'), x')"),
+)
+ARRAY_ELSEWHERE = Code(
+    "N0951",
+    "The known function '{name}' of a shifted argument is not supported yet.",
+    "it holds the array '{array}'",
+    "A function in closed form can be taken anywhere. One that holds a learned coefficient or an input exists on the cells of the grid only.",
+)
+TIME_DERIVATIVE_OF = Code(
+    "N0952",
+    "The time derivative of this expression is not supported yet.",
+    "{why}",
+    "Time derivatives are carried out by the chain rule. Coefficients and inputs that depend on the marching coordinate have one value a step, so they have no derivative "
+    "in it; learned functions and sums over the grid have none in closed form.",
+    heat(declare="learn D(t) = 1", equation="dt(D*u) = dxx(u)"),
+)
+NONSEPARABLE = Code(
+    "N0953",
+    "An integrand that does not come apart into a kernel and a density is not supported yet.",
+    "{why}",
+    "Under `integral(…, x')` each term is a product of what is read at x, what is read at x', and at most one kernel of both: `W(x, x')*u(x')`, "
+    "`exp(-(x - x')^2)*u(x')*u(x)`. That is what becomes a dense layer.",
+    heat(equation="dt(u) = integral(tanh(u(x') - u(x)), x')"),
+)
+COMPLEX_LAYER = Code(
+    "N0954",
+    "A learned layer of a complex value is not supported yet.",
+    "complex",
+    "`lift`, `linear` and learned closures take real values: `linear(abs2(psi))`, `f(re(psi), im(psi))`.",
+    _WAVE + "i*dt(psi) = -dxx(psi)\nboundary periodic\ninitial psi = 0\ngrid x: 32\nmarch rk4, steps: 10\noutput y[2] = linear(psi)\n",
+)
+ADJOINT_OF_MANY = Code(
+    "N0955",
+    "'adjoint({name})' of more than one field is not supported yet.",
+    "whose boundary closes '{name}'?",
+    "The transpose of a learned stencil includes its ghost cells, and these belong to one field: `adjoint(K)(relu(K(u) + b))`.",
+    _TWO + "learn K stencil 3 = dxx\ndt(u) = adjoint(K)(u*v)\ndt(v) = dxx(v)\n" + _TWO_END,
+)
+IMPLICIT_RATE = Code(
+    "N0956",
+    "A time derivative inside another operation is not supported yet.",
+    "the time derivative does not stand alone here",
+    "The compiler solves the equations for the time derivatives, so these occur linearly, with a factor that needs no neighboring cells.",
+)
+UNSOLVED_RATES = Code(
+    "N0957",
+    "These equations cannot be solved for their time derivatives.",
+    "the system for the time derivatives is singular, too large, or has coefficients that hold fields",
+    "Time derivatives of several fields may stand in one equation when their coefficients are free of fields and the linear system for them has one solution.",
+    _TWO + "dt(u) + dt(v) = dxx(u)\ndt(u) + dt(v) = dxx(v)\n" + _TWO_END,
+)
+COUPLED_PARTS = Code(
+    "N0958",
+    "A wall condition that mixes real and imaginary part of '{field}' is not supported yet.",
+    "complex coefficient",
+    "Ghost cells of the two parts are filled one by one: coefficients are real, data may be complex.",
+    _WAVE + "i*dt(psi) = -dxx(psi)\nboundary dn(psi) = i*psi\ninitial psi = 0\ngrid x: 32\nmarch rk4, steps: 10\n",
+)
+WALL_COEFFICIENT = Code(
+    "N0959",
+    "A wall condition whose coefficient is '{name}' is not supported yet.",
+    "'{name}' changes over time, by sample, or across the wall",
+    "Coefficients of a wall condition may be constants, functions of the position along the wall, and learned values that stay the same over a march. "
+    "The data on the other side may change.",
+    heat(declare="input b(t)", boundary="boundary u + b*dn(u) = 0"),
+)
+NO_REAL_VALUE = Code(
+    "N0960",
+    "An expression without a finite real value is not supported.",
+    "not a finite real number",
+    "Values are real numbers (complex ones are pairs of them). A division by zero, the logarithm of zero and roots of negative numbers have none.",
+    heat(equation="dt(u) = dxx(u) + u/(x - x)"),
+)
+TOO_LARGE = Code(
+    "N0961",
+    "An expression of more than {limit} operations is not supported.",
+    "grows beyond the limit here",
+    "Known functions are written out where they are used and complex products multiply their parts, so an expression may be far larger than its text.",
+)
+
+# --- space ------------------------------------------------------------------------------------------------------------
+
+ORDER_EIGHT = Code(
+    "N0962",
+    "Order {order} in space is not supported yet.",
+    "orders 2, 4 and 6 work",
+    "Centered stencils of order 2, 4 and 6 are built today.",
+    heat(more="order 8"),
+)
+HIGH_ON_WALLS = Code(
+    "N0963",
+    "A derivative of order {order} across the bounded axis '{coordinate}' is not supported yet.",
+    "reads {order} derivatives across a wall",
+    "Two conditions a side are needed, and their ghost cells are not built yet. Periodic axes take any order.",
+    heat(equation="dt(u) = -d(u, x, 4)", boundary="boundary u = 0, dxx(u) = 0"),
+)
+OUTFLOW = Code(
+    "N0964",
+    "'outflow' is not supported yet.",
+    "needs one-sided differences",
+    "One-sided closures where advection leaves are not built yet. A little diffusion and `dn({field}) = 0` on this side is a common substitute.",
+    heat(equation="dt(u) = -dx(u)", boundary="boundary x = 0: u = 0\nboundary x = 1: outflow"),
+)
+ABSORBING = Code(
+    "N0965",
+    "'absorbing' layers are not supported yet.",
+    "complex-stretched layers are not built yet",
+    "A damping term that grows towards the sides, `- sigma(x)*dt(u)` with `let sigma(x) = …`, works today.",
+    heat(equation="dtt(u) = dxx(u)", boundary="boundary absorbing(0.1)", more="initial dt(u) = 0"),
+)
+UPWIND = Code(
+    "N0966",
+    "'upwind' differences are not supported yet.",
+    "first derivatives are centered",
+    "Centered differences with a Runge-Kutta scheme of order three or four (`ssprk3`, `rk4`) march smooth advection stably.",
+    heat(equation="dt(u) = -dx(u)", grid="grid x: 32, upwind 3"),
+)
+HIGH_CONDITION = Code(
+    "N0967",
+    "A wall condition of normal order {order} is not supported yet.",
+    "derivative of order {order} across the wall",
+    "Conditions on a field and its first normal derivative close second-order operators; higher ones belong to operators of order four and more.",
+    heat(boundary="boundary dxx(u) = 0"),
+)
+ODD_AT_WALLS = Code(
+    "N0968",
+    "A derivative of order {derivative} across the bounded axis '{coordinate}' at order {order} is not supported.",
+    "at most order {limit} here",
+    "Higher closures of odd derivatives have growing modes. Lower the order, or make the axis periodic.",
+    heat(equation="dt(u) = dxx(u) - dx(u)", boundary="boundary u = 0", more="order 6"),
+)
+NONLOCAL_AT_WALLS = Code(
+    "N0969",
+    "A derivative across the bounded axis '{coordinate}' of a nonlocal term is not supported yet.",
+    "no ghost cells here",
+    "Ghost cells belong to fields. What comes out of an integral or of a transposed stencil has none, so its derivative has no meaning at the walls.",
+    heat(
+        declare="learn W(x, x')",
+        equation="dt(u) = dxx(integral(W(x, x')*u(x'), x'))",
+        boundary="boundary u = 0",
+    ),
+)
+
+# --- time -------------------------------------------------------------------------------------------------------------
+
+SCHEME = Code(
+    "N0970",
+    "The time scheme '{name}' is not supported yet.",
+    "not built yet",
+    "Today's schemes are euler, midpoint, heun, ssprk3, rk4, ab2, leapfrog, crank_nicolson and strang.",
+    heat(march="march etdrk4, steps: 10"),
+)
+STEADY = Code(
+    "N0971",
+    "A steady problem is not supported yet.",
+    "no coordinate is marched along",
+    "Solvers for `F(u) = 0` are not built yet. Marching the evolution equation until nothing changes finds the same solution where it is stable.",
+    "coordinates x in [0, 1]\nfield u(x)\ndxx(u) = 1\nboundary u = 0\ngrid x: 32\nsolve direct\n",
+)
+NONLINEAR_IMPLICIT = Code(
+    "N0972",
+    "'crank_nicolson' for a nonlinear equation is not supported yet.",
+    "not linear in the fields",
+    "One linear system a step is solved; a nonlinear equation would need Newton's method. `strang` splits a pointwise nonlinearity off, `rk4` marches it explicitly.",
+    heat(equation="dt(u) = dxx(u) - u^3", march="march crank_nicolson, steps: 10"),
+)
+VARYING_IMPLICIT = Code(
+    "N0973",
+    "'{scheme}' with a coefficient that changes along '{time}' is not supported yet.",
+    "'{name}' changes along '{time}'",
+    "The matrix is factored once a march, so what multiplies the fields must stay the same. Sources and boundary data may change.",
+    heat(declare="learn D(t) = 1", equation="dt(u) = D*dxx(u)", march="march crank_nicolson, steps: 10"),
+)
+DENSE_IMPLICIT = Code(
+    "N0974",
+    "'{scheme}' with a nonlocal linear term is not supported yet.",
+    "couples all cells",
+    "The matrix of the step is banded when every term reads neighboring cells only. Integrals make it dense; march them with an explicit scheme.",
+    heat(
+        declare="learn W(x, x')",
+        equation="dt(u) = dxx(u) + integral(W(x, x')*u(x'), x')",
+        march="march crank_nicolson, steps: 10",
+    ),
+)
+STRANG_TERM = Code(
+    "N0975",
+    "'strang' cannot split this term.",
+    "{why}",
+    "One half has the linear terms with derivatives and constant coefficients, the other the terms without derivatives, cell by cell. What is neither, such as `u*dx(u)` or "
+    "`div(a*grad(u))` with a varying `a`, needs another scheme.",
+    heat(equation="dt(u) = dxx(u) - u*dx(u)", march="march strang, steps: 10"),
+)
+LEAPFROG = Code(
+    "N0976",
+    "'leapfrog' cannot march this system.",
+    "{why}",
+    "Leapfrog updates positions by velocities and velocities by positions. It needs equations of second order in time whose force is free of velocities, or fields "
+    "that split into two groups, each driven by the other alone.",
+    heat(equation="dt(u) = dxx(u)", march="march leapfrog, steps: 10"),
+)
+SEVERAL_CONDITIONS = Code(
+    "N0977",
+    "Several conditions of one field on one side are not supported yet.",
+    "the second one on this side",
+    "Two conditions a side belong to operators of order four and more, whose ghost cells are not built yet.",
+)
