@@ -42,8 +42,48 @@ def diagnose(line: Line) -> Diagnostic:
         diagnostic = recognise(line)
         if diagnostic is not None:
             return diagnostic
+    return _form(line, _remedy(line))
+
+
+def _form(line: Line, hint: str, expected: str = "") -> Diagnostic:
+    """The diagnostic that shows what a statement of this kind looks like."""
     code, note = form(line)
-    return code.at(line.token.span, what=found(line.token), wanted=wanted(line.expected), notes=(note,) if note else ())
+    return code.at(
+        line.token.span,
+        what=found(line.token),
+        wanted=expected or wanted(line.expected),
+        notes=(note,) if note else (),
+        hint=hint,
+    )
+
+
+def _remedy(line: Line) -> str:
+    """What to do about a statement of which no more is known than that a token does not fit."""
+    token, before = line.token, line.previous
+    if before is None:
+        return ""
+    if line.index == 1 and token.kind in {":", "="} and line.keyword in KEYWORDS:
+        return f"write `{line.mended(token.start, token.stop, '')}`."
+    if before.kind == "upwind" and token.kind == ":":
+        return f"write `{line.mended(token.start, token.stop, '')}`."
+    if before.kind == "in" and token.kind == "(":
+        closing = next((t for t in line.tokens[line.index :] if t.kind == ")"), token)
+        inner = line.source.text[token.stop : closing.start]
+        return f"write `{line.mended(token.start, closing.stop, f'[{inner}]')}`."
+    if line.keyword == "model":
+        return _model_name(line)
+    if token.kind == "," and line.keyword in {"initial", "output", "order", "network"}:
+        return "each has a line of its own."
+    return ""
+
+
+def _model_name(line: Line) -> str:
+    token, before = line.token, line.previous
+    if token.kind == "STRING":
+        return "the name comes first, the text after it."
+    if token.kind == "-" and before is not None and before.kind == "NAME":
+        return f"write `{line.mended(token.start, token.stop, '_')}`."
+    return ""
 
 
 # --- the first word ---------------------------------------------------------------------------------------------------
@@ -53,7 +93,8 @@ def _unknown_statement(line: Line) -> Diagnostic | None:
     first = line.tokens[0]
     if first.kind != "NAME" or line.index != 1 or line.token.kind == END:
         return None
-    if line.token.kind not in {"NAME", "NUMBER", "STRING", *KEYWORDS}:
+    is_word = line.token.kind.isalpha() and line.token.kind.islower()
+    if line.token.kind not in {"NAME", "NUMBER", "STRING"} and not is_word:
         return None
     if first.text == "equation":
         mended = line.mended(first.start, line.token.start, "")
@@ -100,8 +141,7 @@ def _keyword(line: Line) -> Diagnostic | None:
         hint = f"start a new line after `{before}`." if len(before) <= 60 else "start a new line before it."
         return syntax.TWO_STATEMENTS.at(token.span, hint=hint)
     if line.keyword == "field" and token.kind == "complex":
-        return syntax.FIELD_FORM.at(token.span, what=found(token), wanted=wanted(line.expected),
-                                    hint="`complex` follows the field: `field psi(x, t) complex`.")  # fmt: skip
+        return _form(line, "`complex` follows the field: `field psi(x, t) complex`.")
     if "NAME" not in line.expected:
         return None
     return syntax.KEYWORD_AS_NAME.at(token.span, word=token.text, hint="choose another name.")
@@ -122,20 +162,31 @@ def _equals(line: Line) -> Diagnostic | None:
     if token.kind != "=":
         return None
     if line.depth > 0:
-        return syntax.EQUALS_INSIDE.at(token.span)
+        is_condition = _innermost(line) == "where"
+        hint = f"write `{line.mended(token.start, token.stop, '==')}`." if is_condition else ""
+        return syntax.EQUALS_INSIDE.at(token.span, hint=hint)
     if line.keyword in _SETTINGS and ":" in line.expected:
         start = line.previous.stop if line.previous else token.start
         stop = token.stop + (line.source.text[token.stop : token.stop + 1] == " ")
         return syntax.COLON.at(token.span, hint=f"write `{line.mended(start, stop, ': ')}`.")
     if line.keyword == "learn" and any(t.kind in COMPARISONS | {"in"} for t in line.tokens[: line.index]):
-        code, note = form(line)
-        return code.at(token.span, what=found(token), wanted=wanted(line.expected), notes=(note,),
-                       hint="the start value comes first, then the bound: `learn D = 0.1 > 0`.")  # fmt: skip
+        return _form(line, "the start value comes first, then the bound: `learn D = 0.1 > 0`.")
     if any(t.kind == "=" for t in line.tokens[: line.index]) and line.expected & {"*", END}:
         what = {"let": "definition", "learn": "definition", "boundary": "condition", "initial": "condition",
                 "output": "definition"}.get(line.keyword, "equation")  # fmt: skip
         return syntax.TWO_EQUALS.at(token.span, what=what)
     return None
+
+
+def _innermost(line: Line) -> str:
+    """The name before the innermost bracket that is open."""
+    depth = 0
+    for index in range(line.index - 1, 0, -1):
+        kind = line.tokens[index].kind
+        depth += (kind in {")", "]"}) - (kind in {"(", "["})
+        if depth < 0:
+            return line.tokens[index - 1].text
+    return ""
 
 
 def _comparison(line: Line) -> Diagnostic | None:
@@ -173,8 +224,11 @@ def _empty(line: Line) -> Diagnostic | None:
     token, before = line.token, line.previous
     if before is None or (before.kind, token.kind) not in {("(", ")"), ("[", "]")}:
         return None
-    hint = f"write `{line.mended(before.start, token.stop, '')}`."
-    hint = "list what it depends on: `field u(x, t)`." if line.keyword == "field" else hint
+    hint = "put something between them."
+    if line.keyword == "field":
+        hint = "list what it depends on: `field u(x, t)`."
+    elif line.index > 1 and line.tokens[line.index - 2].kind == "NAME":
+        hint = f"write `{line.mended(before.start, token.stop, '')}`."
     return syntax.EMPTY_BRACKETS.at(line.between(), brackets=before.text + token.text, hint=hint)
 
 
@@ -201,9 +255,7 @@ def _boundary_colon(line: Line) -> Diagnostic | None:
     if not is_side or line.token.kind not in {"NAME", "PREFIX", "periodic", "outflow", "absorbing"}:
         return None
     hint = f"write `{line.mended(line.tokens[line.index - 1].stop, line.token.start, ': ')}`."
-    code, note = form(line)
-    return code.at(line.token.span, what=found(line.token), wanted="`:` between the side and its condition",
-                   notes=(note,), hint=hint)  # fmt: skip
+    return _form(line, hint, "`:` between the side and its condition")
 
 
 def _number(line: Line) -> Diagnostic | None:
@@ -220,8 +272,9 @@ def _number(line: Line) -> Diagnostic | None:
 
 
 def _text(line: Line) -> Diagnostic | None:
-    token = line.token
-    return syntax.STRING_PLACE.at(token.span) if token.kind == "STRING" else None
+    if line.token.kind != "STRING" or line.keyword == "model":
+        return None
+    return syntax.STRING_PLACE.at(line.token.span)
 
 
 def _operator_missing(line: Line) -> Diagnostic | None:
