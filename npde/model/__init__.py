@@ -1,0 +1,7 @@
+"""From the syntax tree to the checked problem: `check(tree)`, `build(tree)`."""
+
+from npde.model.check import build, check
+from npde.model.expression import Expr, Type, children, fold, walk
+from npde.model.problem import Problem
+
+__all__ = ["Expr", "Problem", "Type", "build", "check", "children", "fold", "walk"]

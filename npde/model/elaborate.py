@@ -1,0 +1,575 @@
+"""From syntax to checked expressions: names resolved, shapes and realness known.
+
+`Elaborator.read` runs the readers below as coroutines on a stack of its own: a reader *yields* a syntax node and is
+sent its checked expression (None if it had a mistake, which is then already reported). So nesting never meets Python's
+recursion limit, and one mistake gives one diagnostic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from types import GeneratorType
+from typing import Literal, TypeAlias
+
+from npde.diagnostics import Code, InternalError
+from npde.diagnostics.catalogue import names as name_codes
+from npde.diagnostics.catalogue import types as codes
+from npde.model import expression as ex
+from npde.model.constant import ConstantError, Value, evaluate
+from npde.model.limits import CHAIN, MAX_DEPTH, MAX_EXPONENT, MAX_NODES
+from npde.model.problem import Coordinate, Exact, Field, Input, LearnedClosure, LearnedCoefficient, LearnedStencil, Let
+from npde.model.scope import CONSTANTS, OPERATORS, Broken, Declared, Scope
+from npde.source import Span
+from npde.syntax import tree
+
+Reading: TypeAlias = Generator[tree.Expression, "ex.Expr | None", "ex.Expr | None"]
+Reader: TypeAlias = "Callable[[Elaborator, tree.Call], Reading]"
+PlaceKind = Literal["equation", "boundary", "initial", "output", "known", "start", "constant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an expression stands, and so what may stand in it.
+
+    `shape` is that of the field or output it is for (what `lift`, `noise` and `linear` give); `parameters` the
+    coordinates that may occur (None: all); `name` what is being declared; `words` say it in messages.
+    """
+
+    kind: PlaceKind
+    words: str
+    shape: tuple[int, ...] = ()
+    parameters: tuple[str, ...] | None = None
+    name: str = ""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether only what is known when the file is read may stand here."""
+        return self.kind in ("known", "start", "constant")
+
+
+@dataclass
+class Elaborator:
+    """Reads the expressions of one place; `readers` has the operators by name."""
+
+    scope: Scope
+    place: Place
+    readers: dict[str, Reader]
+    in_vector: int = field(default=0)
+
+    def read(self, node: tree.Expression) -> ex.Expr | None:
+        """The checked expression, or None after reporting why not."""
+        expr = self._run(node)
+        if expr is None:
+            return None
+        return None if self._has_free_prime(expr) or self._is_too_big(expr) else expr
+
+    def _run(self, node: tree.Expression) -> ex.Expr | None:
+        stack: list[Reading] = []
+        value: ex.Expr | None = None
+        step: Reading | ex.Expr | None = self.start(node)
+        while True:
+            if isinstance(step, GeneratorType):
+                stack.append(step)
+                value = None
+                if len(stack) > MAX_DEPTH:
+                    self.report(codes.TOO_BIG, node.span, what="deep", why=f"more than {MAX_DEPTH} levels")
+                    return None
+            else:
+                value = step  # type: ignore[assignment]
+            while stack:
+                try:
+                    step = self.start(stack[-1].send(value))
+                    break
+                except StopIteration as stop:
+                    stack.pop()
+                    value = stop.value
+            else:
+                return value
+
+    def start(self, node: tree.Expression) -> Reading | ex.Expr | None:
+        """A reader of `node`, or the expression itself where it is a leaf."""
+        match node:
+            case tree.Number():
+                return self._number(node)
+            case tree.Name():
+                return self._name(node)
+            case tree.String():
+                self.report(codes.TEXT, node.span)
+                return None
+            case tree.Compare():
+                self.report(codes.COMPARISON_OUTSIDE, node.span)
+                return None
+            case tree.Unary():
+                return self._unary(node)
+            case tree.Binary(operator="+" | "-"):
+                return self._chain(node, ("+", "-"))
+            case tree.Binary(operator="*" | "/"):
+                return self._chain(node, ("*", "/"))
+            case tree.Binary(operator="^"):
+                return self._power(node)
+            case tree.Binary():
+                return self._product(node)
+            case tree.Vector():
+                return self._vector(node)
+            case tree.Index():
+                return self._index(node)
+            case tree.Call():
+                return self._call(node)
+        raise InternalError(f"no reader for {type(node).__name__}")
+
+    # --- leaves -------------------------------------------------------------------------------------------------------
+
+    def _number(self, node: tree.Number) -> ex.Expr | None:
+        _, _, exponent = node.text.lower().partition("e")
+        if len(node.text) > 400 or (exponent and (len(exponent) > 4 or abs(int(exponent)) > 300)):
+            self.report(codes.TOO_LARGE, node.span, why="beyond the largest floating-point number")
+            return None
+        return ex.Number(Fraction(node.text), ex.Type(), node.span)
+
+    def _name(self, node: tree.Name) -> ex.Expr | None:
+        declared = self.scope.find(node.id)
+        if node.primes and not isinstance(declared, Coordinate | Broken | None) or node.primes > 1:
+            why = "a coordinate is primed once" if node.primes > 1 else f"write `{node.id}(x')` for its value at x'"
+            self.report(name_codes.MISPLACED_PRIME, node.span, name=node.id, why=why)
+            return None
+        if declared is not None:
+            return self.reference(declared, node)
+        if node.id in CONSTANTS:
+            name: Literal["pi", "i"] = "pi" if node.id == "pi" else "i"
+            return ex.Constant(name, ex.Type(is_complex=name == "i"), node.span)
+        if node.id in OPERATORS or self.scope.derivative(node.id) is not None:
+            self.report(name_codes.OPERATOR_NEEDS_ARGUMENTS, node.span, name=node.id)
+            return None
+        self.scope.undeclared(node)
+        return None
+
+    def reference(self, declared: Declared, node: tree.Name) -> ex.Expr | None:
+        """A declared name without arguments."""
+        match declared:
+            case Broken():
+                return None
+            case Coordinate():
+                return self.coordinate(node.id, bool(node.primes), node.span)
+            case Let():
+                arguments = tuple(self.coordinate(p, False, node.span) for p in declared.parameters)
+                return self.known(declared, arguments, node.span)
+            case LearnedStencil() | LearnedClosure():
+                what = "a learned stencil acts" if isinstance(declared, LearnedStencil) else "a learned closure acts"
+                hint = f"write `{declared.name}(…)`."
+                self.report(name_codes.MUST_BE_APPLIED, node.span, hint, name=declared.name, why=f"{what} on something")
+                return None
+            case LearnedCoefficient():
+                own = (self.coordinate(c.rstrip("'"), c.endswith("'"), node.span) for c in declared.coordinates)
+                return self.learned(declared, tuple(own), node.span)
+            case Field() | Input():
+                return self.array(declared, (), node.span)
+
+    # --- what references are made of, also used by `references` -------------------------------------------------------
+
+    def coordinate(self, name: str, primed: bool, span: Span) -> ex.Expr | None:
+        """A coordinate where it may stand."""
+        parameters = self.place.parameters
+        if parameters is not None and name + "'" * primed not in parameters:
+            if self.place.kind == "constant":
+                why = f"'{name}' varies"
+                self.report(codes.NOT_CONSTANT, span, what=self.place.words, why=why)
+                return None
+            hint = ""
+            if not parameters and self.place.kind == "known":
+                hint = f"declare it as `{self.place.name}({name})`."
+            self.report(name_codes.NOT_A_PARAMETER, span, hint, name=self.place.name, coordinate=name + "'" * primed)
+            return None
+        return ex.CoordinateRef(name, primed, ex.Type(coordinates=(name + "'" * primed,)), span)
+
+    def known(self, let: Let, arguments: tuple[ex.Expr | None, ...], span: Span) -> ex.Expr | None:
+        """A `let` at its arguments."""
+        whole = complete(arguments)
+        if whole is None:
+            return None
+        varies = union(*(a.type.coordinates for a in whole))
+        return ex.LetRef(let.name, whole, ex.Type(let.value.type.shape, let.value.type.is_complex, varies), span)
+
+    def learned(self, what: LearnedCoefficient, arguments: tuple[ex.Expr | None, ...], span: Span) -> ex.Expr | None:
+        """A learned value at its arguments, where it may stand."""
+        whole = complete(arguments)
+        if whole is None or not self.may_depend(what.name, "learned", span):
+            return None
+        return ex.LearnRef(what.name, whole, ex.Type(what.shape, False, union(*(a.type.coordinates for a in whole))), span)
+
+    def array(self, what: Field | Input, primed: tuple[str, ...], span: Span) -> ex.Expr | None:
+        """A field or an input, where it may stand."""
+        kind = "unknown" if isinstance(what, Field) else "supplied at run time"
+        if not self.may_depend(what.name, kind, span):
+            return None
+        varies = union(tuple(c + "'" if c in primed else c for c in what.coordinates))
+        if isinstance(what, Input):
+            return ex.InputRef(what.name, primed, ex.Type(what.shape, False, varies), span)
+        if self.place.kind == "initial":
+            why = "the field does not exist before its initial data"
+            self.report(name_codes.DEPENDS_ON_UNKNOWN, span, what="Initial data", name=what.name, why=why)
+            return None
+        return ex.FieldRef(what.name, primed, ex.Type(what.shape, what.is_complex, varies), span)
+
+    def may_depend(self, name: str, kind: str, span: Span) -> bool:
+        """Whether what is not known when the file is read may stand here; reported if not."""
+        if not self.place.is_known:
+            return True
+        what = self.place.words[0].upper() + self.place.words[1:]
+        self.report(name_codes.DEPENDS_ON_UNKNOWN, span, what=what, name=name, why=f"'{name}' is {kind}")
+        return False
+
+    # --- operators ----------------------------------------------------------------------------------------------------
+
+    def _unary(self, node: tree.Unary) -> Reading:
+        inner: tree.Expression = node
+        negative = False
+        while isinstance(inner, tree.Unary):
+            negative ^= inner.operator == "-"
+            inner = inner.operand
+        operand = yield inner
+        if operand is None or not negative:
+            return operand
+        return ex.Negate(operand, operand.type, node.span)
+
+    def _chain(self, node: tree.Binary, operators: tuple[str, str]) -> Reading:
+        links: list[tree.Binary] = []
+        first: tree.Expression = node
+        while isinstance(first, tree.Binary) and first.operator in operators:
+            links.append(first)
+            first = first.left
+        links.reverse()
+        total = yield first
+        terms: list[tuple[str, ex.Expr | None]] = [(operators[0], total)]
+        for link in links:
+            term = yield link.right
+            terms.append((link.operator, term))
+            if total is None or term is None:
+                total = total or term
+                continue
+            joined = self.join(link.operator, total, term, link.span)
+            if joined is None or (link.operator == "/" and not self._divides(term)):
+                return None
+            total = ex.Binary(link.operator, total, term, joined, link.span)  # type: ignore[arg-type]
+        whole = complete([t for _, t in terms])
+        if whole is None:
+            return None
+        if len(whole) <= CHAIN:
+            return total
+        return balanced([(o == operators[1], t) for (o, _), t in zip(terms, whole, strict=True)], operators)
+
+    def _divides(self, divisor: ex.Expr) -> bool:
+        """Whether one can divide by it: not by a constant zero."""
+        if divisor.type.coordinates or divisor.type.shape:
+            return True
+        known, value = self.constant(divisor)
+        if known and value == 0:
+            self.report(codes.DIVISION_BY_ZERO, divisor.span)
+            return False
+        return known
+
+    def _power(self, node: tree.Binary) -> Reading:
+        base = yield node.left
+        exponent = yield node.right
+        if base is None or exponent is None:
+            return None
+        if exponent.type.is_complex or exponent.type.shape:
+            self.report(codes.EXPONENT, node.right.span, given=describe_type(exponent.type))
+            return None
+        kind = ex.Type(base.type.shape, base.type.is_complex, union(base.type.coordinates, exponent.type.coordinates))
+        power = ex.Binary("^", base, exponent, kind, node.span)
+        if exponent.type.coordinates:
+            return power
+        known, value = self.constant(exponent)
+        if not known:
+            return None
+        if isinstance(value, Fraction | float) and abs(value) > MAX_EXPONENT:
+            self.report(codes.TOO_LARGE, node.right.span, why=f"the exponent is larger than {MAX_EXPONENT}")
+            return None
+        known, _ = (True, None) if base.type.coordinates else self.constant(power)
+        return power if known else None
+
+    def _product(self, node: tree.Binary) -> Reading:
+        """`@`, `·` and `×`."""
+        left = yield node.left
+        right = yield node.right
+        if left is None or right is None:
+            return None
+        shapes = left.type.shape, right.type.shape
+        if node.operator == "@":
+            return self.contract(left, right, node.span)
+        if () not in shapes and node.operator == "·":
+            return self.dot(left, right, node.span)
+        if () not in shapes and node.operator == "×":
+            return self.cross(left, right, node.span)
+        joined = self.join("*", left, right, node.span)
+        return None if joined is None else ex.Binary("*", left, right, joined, node.span)
+
+    def contract(self, matrix: ex.Expr, operand: ex.Expr, span: Span) -> ex.Expr | None:
+        """`A@u`."""
+        a, u = matrix.type.shape, operand.type.shape
+        if len(a) != 2:
+            return self.needs("@", "a matrix on its left", matrix)
+        if u != (a[1],):
+            return self.needs("@", f"a vector of {a[1]} on its right", operand)
+        return ex.Contract(matrix, operand, self.kind((a[0],), matrix, operand), span)
+
+    def dot(self, left: ex.Expr, right: ex.Expr, span: Span) -> ex.Expr | None:
+        """`dot(a, b)`."""
+        if len(left.type.shape) != 1:
+            return self.needs("dot", "two vectors of equal length", left)
+        if right.type.shape != left.type.shape:
+            return self.needs("dot", f"two vectors of equal length, here {left.type.shape[0]}", right)
+        return ex.Dot(left, right, self.kind((), left, right), span)
+
+    def cross(self, left: ex.Expr, right: ex.Expr, span: Span) -> ex.Expr | None:
+        """`cross(a, b)`."""
+        wrong = next((v for v in (left, right) if v.type.shape != (3,)), None)
+        if wrong is not None:
+            return self.needs("cross", "two vectors of 3", wrong)
+        return ex.Cross(left, right, self.kind((3,), left, right), span)
+
+    def _vector(self, node: tree.Vector) -> Reading:
+        self.in_vector += 1
+        items: list[ex.Expr | None] = []
+        for item in node.items:
+            items.append((yield item))
+        self.in_vector -= 1
+        whole = complete(items)
+        if whole is None:
+            return None
+        shape = whole[0].type.shape
+        wrong = next((e for e in whole if e.type.shape != shape), None)
+        if wrong is not None:
+            given, first = describe_shape(wrong.type.shape), describe_shape(shape)
+            self.report(codes.ITEMS_DIFFER, wrong.span, given=given, first=first)
+            return None
+        return ex.VectorOf(whole, self.kind((len(whole), *shape), *whole), node.span)
+
+    def _index(self, node: tree.Index) -> Reading:
+        operand = yield node.operand
+        index = self.whole_number(node.index, "The index of a component")
+        if operand is None or index is None:
+            return None
+        if not operand.type.shape:
+            self.report(codes.SCALAR_INDEXED, node.operand.span)
+            return None
+        if not 0 <= index < operand.type.shape[0]:
+            self.report(codes.NO_SUCH_COMPONENT, node.index.span, index=index, last=operand.type.shape[0] - 1)
+            return None
+        return ex.Component(operand, index, self.kind(operand.type.shape[1:], operand), node.span)
+
+    def _call(self, node: tree.Call) -> Reading | None:
+        match node.callee:
+            case tree.Call(callee=tree.Name(id="adjoint", primes=0)):
+                return self.readers["adjoint"](self, node)
+            case tree.Name() as name:
+                return self._call_name(name, node)
+            case _:
+                self.report(name_codes.NOT_CALLABLE, node.callee.span, name="This", why="neither an operator nor a name")
+                return None
+
+    def _call_name(self, name: tree.Name, node: tree.Call) -> Reading | None:
+        declared = self.scope.find(name.id)
+        if isinstance(declared, Broken):
+            return None
+        if declared is None and name.primes == 0:
+            if name.id in self.readers:
+                return self.readers[name.id](self, node)
+            if self.scope.derivative(name.id) is not None:
+                return self.readers["(derivative)"](self, node)
+        if name.primes:
+            self.report(name_codes.MISPLACED_PRIME, name.span, name=name.id, why="only coordinates are primed")
+            return None
+        if declared is None and name.id not in CONSTANTS:
+            return self._unknown(name, node)
+        return self.readers["(declared)"](self, node)
+
+    def _unknown(self, name: tree.Name, node: tree.Call) -> Reading:
+        self.scope.unknown_function(name)
+        yield from self.arguments(node)
+        return None
+
+    # --- helpers of all readers ---------------------------------------------------------------------------------------
+
+    def report(self, code: Code, span: Span, hint: str = "", notes: Sequence[str] = (), **data: object) -> None:
+        """Add a diagnostic."""
+        self.scope.collector.add(code.at(span, hint=hint, notes=notes, **data))
+
+    def needs(self, name: str, expected: str, given: ex.Expr) -> None:
+        """Report a value of the wrong shape."""
+        text = describe_shape(given.type.shape)
+        self.report(codes.NEEDS_SHAPE, given.span, name=name, expected=expected, given=text)
+
+    def arguments(self, node: tree.Call) -> Generator[tree.Expression, ex.Expr | None, tuple[ex.Expr, ...] | None]:
+        """Every argument read, or None if one had a mistake."""
+        items: list[ex.Expr | None] = []
+        for argument in node.arguments:
+            items.append((yield argument))
+        return complete(items)
+
+    def has_arguments(self, node: tree.Call, name: str, expected: str, least: int, most: int) -> bool:
+        """Whether the number of arguments is right; reported if not."""
+        given = len(node.arguments)
+        if least <= given <= most:
+            return True
+        self.report(codes.ARGUMENT_COUNT, node.span, name=name, expected=expected, given=given or "none")
+        return False
+
+    def kind(self, shape: tuple[int, ...], *parts: ex.Expr) -> ex.Type:
+        """The type of a value of `shape` made of `parts`."""
+        varies = union(*(p.type.coordinates for p in parts))
+        return ex.Type(shape, any(p.type.is_complex for p in parts), varies)
+
+    def join(self, operator: str, left: ex.Expr, right: ex.Expr, span: Span) -> ex.Type | None:
+        """The type of `left operator right`, component by component."""
+        a, b = left.type.shape, right.type.shape
+        if a == b or not a or not b:
+            return self.kind(a or b, left, right)
+        hint = ""
+        if operator == "*" and len(a) == 2 and b == (a[1],):
+            hint = "a matrix acts on a vector by `@`."
+        elif operator == "*" and len(a) == len(b) == 1:
+            hint = ""
+        given = {"left": describe_shape(a), "right": describe_shape(b)}
+        self.report(codes.SHAPES_DIFFER, span, hint, operator=operator, **given)
+        return None
+
+    def constant(self, expr: ex.Expr) -> tuple[bool, Value | None]:
+        """(no mistake, the value or None if it is not a constant)."""
+        try:
+            return True, evaluate(expr, {}, self.scope.values)
+        except ConstantError as error:
+            if error.reason == "unknown":
+                return True, None
+            self.report_constant(error)
+            return False, None
+
+    def report_constant(self, error: ConstantError) -> None:
+        """Report why a constant has no value."""
+        match error.reason:
+            case "zero":
+                self.report(codes.DIVISION_BY_ZERO, error.span)
+            case "large":
+                self.report(codes.TOO_LARGE, error.span, why=error.text)
+            case _:
+                self.report(codes.NO_VALUE, error.span, why=error.text)
+
+    def real_constant(self, node: tree.Expression, what: str) -> Exact | None:
+        """The value of a real constant expression; reported if it is not one. `what` is "The width of a layer", say."""
+        inside = Elaborator(self.scope, Place("constant", what, parameters=()), self.readers)
+        expr = inside.read(node)
+        if expr is None:
+            return None
+        if expr.type.is_complex or expr.type.shape:
+            self.report(codes.NOT_CONSTANT, node.span, what=what, why=f"{describe_type(expr.type)}, not a real number")
+            return None
+        known, value = self.constant(expr)
+        if isinstance(value, Fraction | float):
+            return value
+        if known:
+            self.report(codes.NOT_CONSTANT, node.span, what=what, why="not known when the file is read")
+        return None
+
+    def whole_number(self, node: tree.Expression, what: str) -> int | None:
+        """A constant whole number; reported if it is not one."""
+        value = self.real_constant(node, what)
+        if value is None:
+            return None
+        if value != int(value):
+            self.report(codes.NOT_WHOLE, node.span, what=what, value=spell(value))
+            return None
+        return int(value)
+
+    # --- after reading ------------------------------------------------------------------------------------------------
+
+    def _has_free_prime(self, expr: ex.Expr) -> bool:
+        """Whether a primed coordinate is left that nothing integrates over; reported."""
+        allowed = self.place.parameters or ()
+        free = next((c for c in expr.type.coordinates if c.endswith("'") and c not in allowed), None)
+        if free is None:
+            return False
+        node = expr
+        while inner := next((c for c in ex.children(node) if free in c.type.coordinates), None):
+            node = inner
+        self.report(name_codes.FREE_PRIME, node.span, name=free)
+        return True
+
+    def _is_too_big(self, expr: ex.Expr) -> bool:
+        """Whether the expression, known functions written out, passes a limit; reported."""
+        nodes, depth = self.size(expr)
+        if nodes <= MAX_NODES and depth <= MAX_DEPTH:
+            return False
+        what, why = ("long", f"more than {MAX_NODES:,} operations") if nodes > MAX_NODES else (
+            "deep", f"more than {MAX_DEPTH} levels")  # fmt: skip
+        self.report(codes.TOO_BIG, expr.span, what=what, why=why)
+        return True
+
+    def size(self, expr: ex.Expr) -> tuple[int, int]:
+        """Nodes and nesting, known functions written out."""
+
+        def combine(node: ex.Expr, parts: tuple[tuple[int, int], ...]) -> tuple[int, int]:
+            own = self.scope.weight.get(node.name, (0, 0)) if isinstance(node, ex.LetRef) else (0, 0)
+            nodes = 1 + own[0] + sum(p[0] for p in parts)
+            return nodes, 1 + max((own[1], *(p[1] for p in parts)))
+
+        return ex.fold(expr, combine)
+
+
+# --- small functions --------------------------------------------------------------------------------------------------
+
+
+def complete(items: Sequence[ex.Expr | None]) -> tuple[ex.Expr, ...] | None:
+    """The items if none is missing."""
+    whole = tuple(item for item in items if item is not None)
+    return whole if len(whole) == len(items) else None
+
+
+def union(*coordinates: tuple[str, ...]) -> tuple[str, ...]:
+    """All of them, sorted."""
+    return tuple(sorted({c for group in coordinates for c in group}))
+
+
+def balanced(terms: Sequence[tuple[bool, ex.Expr]], operators: tuple[str, str]) -> ex.Expr:
+    """A long sum (or product) as a balanced tree of the same value; a term's flag says that it is subtracted (divided).
+
+    `a - b + c - d` is `(a - b) + (c - d)`: within a half that begins with a subtracted term, signs are seen from it.
+    """
+    if len(terms) == 1:
+        return terms[0][1]
+    middle = len(terms) // 2
+    left, right = balanced(terms[:middle], operators), balanced(terms[middle:], operators)
+    operator = operators[terms[0][0] != terms[middle][0]]
+    shape = left.type.shape or right.type.shape
+    varies = union(left.type.coordinates, right.type.coordinates)
+    kind = ex.Type(shape, left.type.is_complex or right.type.is_complex, varies)
+    return ex.Binary(operator, left, right, kind, left.span.to(right.span))  # type: ignore[arg-type]
+
+
+def spell(value: Exact) -> str:
+    """A constant in decimals where that is exact, else as a fraction or a rounded decimal."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if value.denominator == 1:
+        return str(value.numerator)
+    decimal = f"{float(value):.12g}"
+    return decimal if Fraction(decimal) == value else f"{value.numerator}/{value.denominator}"
+
+
+def describe_shape(shape: tuple[int, ...]) -> str:
+    """In words."""
+    match shape:
+        case ():
+            return "a scalar"
+        case (n,):
+            return f"a vector of {n}"
+        case (n, m):
+            return f"a {n}×{m} matrix"
+        case _:
+            return "an array of " + "×".join(str(n) for n in shape)
+
+
+def describe_type(kind: ex.Type) -> str:
+    """In words."""
+    return "a complex value" if kind.is_complex else describe_shape(kind.shape)
