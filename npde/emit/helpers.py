@@ -8,12 +8,6 @@ HELPERS: dict[str, str] = {}
 NEEDS: dict[str, tuple[str, ...]] = {"factor_tridiagonal": ("diagonals",), "solve_factored": (), "affine": ()}
 """Helpers that call other helpers."""
 
-HELPERS["join"] = '''
-def join(*parts: Tensor, like: tuple[int, ...]) -> Tensor:
-    """Arrays joined along the channels, each expanded to the batch and grid of `like` first."""
-    return torch.cat([v.expand(like[0], v.shape[-len(like) + 1] if v.dim() >= len(like) - 1 else 1, *like[2:]) for v in parts], dim=1)
-'''
-
 HELPERS["pointwise_network"] = '''
 def pointwise_network(network: nn.Module, *arguments: Tensor) -> Tensor:
     """A small network applied in every cell: [B, 1, *grid] each -> [B, n, *grid]."""
@@ -65,13 +59,10 @@ def fold_wall(value: Tensor, dim: int, width: int, lower: list, upper: list) -> 
     """The transpose of a ghost fill: ghost k is added to cell j with its weight, `lower[k][j]` counted from the wall."""
     n = value.shape[dim] - 2 * width
     inner = value.narrow(dim, width, n)
-    cells = [inner.narrow(dim, j, 1) for j in range(n)]
-    for k, (low, high) in enumerate(zip(lower, upper)):
-        for j, weight in enumerate(low):
-            cells[j] = cells[j] + weight * value.narrow(dim, width - 1 - k, 1)
-        for j, weight in enumerate(high):
-            cells[n - 1 - j] = cells[n - 1 - j] + weight * value.narrow(dim, width + n + k, 1)
-    return torch.cat(cells, dim)
+    zeros = torch.zeros_like(inner.narrow(dim, 0, n - len(lower[0])))
+    first = [sum(row[j] * value.narrow(dim, width - 1 - k, 1) for k, row in enumerate(lower)) for j in range(len(lower[0]))]
+    last = [sum(row[j] * value.narrow(dim, width + n + k, 1) for k, row in enumerate(upper)) for j in range(len(upper[0]))]
+    return inner + torch.cat((*first, zeros), dim) + torch.cat((zeros, *last[::-1]), dim)
 '''
 
 HELPERS["tile_overlaps"] = '''
@@ -190,6 +181,13 @@ def factor_tridiagonal(
         right.append(inverse[-1] @ upper)
     left.insert(0, torch.zeros_like(inverse[0]))
     return order, torch.stack(inverse), torch.stack(left), torch.stack(right)
+'''
+
+HELPERS["frozen"] = '''
+def frozen(compute: Callable[[], tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+    """What `compute` gives, outside of the gradient."""
+    with torch.no_grad():
+        return compute()
 '''
 
 HELPERS["solve_factored"] = '''

@@ -298,11 +298,22 @@ class SpectralLayer:
 
 
 @dataclass(frozen=True, slots=True)
+class Flatten:
+    """Its input with the grid as one axis of N cells, row-major (mlp)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unflatten:
+    """Its input with the grid axes restored."""
+
+
+@dataclass(frozen=True, slots=True)
 class AffineWeights:
-    """The diagonals [taps, N] of the linear part of block `block`, found by applying it to a coloring of unit vectors;
-    `released`: they are weights of their own, started there."""
+    """`W` and `b` of the affine block `block` on its pattern: diagonals [taps, M], columns [taps, M], bias [M], found by
+    applying the block to a coloring of unit vectors. `released`: they train on their own, started there."""
 
     block: str
+    channels: int
     reach: tuple[int, ...]
     periodic: tuple[bool, ...]
     released: str | None
@@ -310,12 +321,14 @@ class AffineWeights:
 
 @dataclass(frozen=True, slots=True)
 class SparseAffine:
-    """`W x + b` on a fixed pattern (mlp); inputs: x flattened, the diagonals, b."""
+    """`W x + b` on a fixed pattern; inputs: the flat state [B, C, N], the `AffineWeights`. M = `channels` N rows."""
+
+    channels: int
 
 
 Layer: TypeAlias = (
     Placeholder | CoordinateArray | Weight | InputArray | Noise | Channels | Join | Ghost | Extend | Crop | StencilLayer
     | ReleasedStencil | Pointwise | Convolution | ConvolutionAdjoint | Dense | KernelMatrix | CircularConvolution | ClosureNetwork
     | Reduction | MatrixVector | DotChannels | LiftLayer | ReadOut | RegionIntegrals | Call | Loop | Coefficient
-    | Factorization | SolveLayer | Propagator | SpectralLayer | AffineWeights | SparseAffine
+    | Factorization | SolveLayer | Propagator | SpectralLayer | Flatten | Unflatten | AffineWeights | SparseAffine
 )
