@@ -9,7 +9,7 @@ import sympy as sp
 
 from npde.diagnostics import Collector, InternalError
 from npde.diagnostics.catalogue import not_yet as codes
-from npde.model.problem import Initial, Output, Problem
+from npde.model.problem import Initial, LearnedCoefficient, Output, Problem
 from npde.source import Span
 from npde.symbolic import operators as op
 from npde.symbolic.calculus import Calculus
@@ -56,8 +56,9 @@ def build(problem: Problem) -> System:
     moving = attempt(lambda: velocity_walls(walls, rates, converter)) or ()
     initial = () if steady else tuple(_initial(problem, table, converter, attempt))
     outputs = tuple(o for o in (attempt(lambda o=o: _output(o, converter, rates)) for o in problem.outputs) if o)  # type: ignore[misc]
+    starts = _starts(problem, converter, attempt)
     collector.raise_errors()
-    used = [*rates, *initial, *(w.data for w in walls), *(p for o in outputs for p in o.parts)]
+    used = [*rates, *initial, *(e for _, e in starts), *(w.data for w in walls), *(p for o in outputs for p in o.parts)]
     symbols = _symbols(table, used)
     classifier = Classifier(problem, calculus, dict(symbols), frozenset(u.symbol for u in table.unknowns))
     terms = tuple(_terms(rate, part, classifier) for rate, part in zip(rates, pieces, strict=True))
@@ -71,6 +72,7 @@ def build(problem: Problem) -> System:
         initial=initial,
         outputs=outputs,
         symbols=symbols,
+        starts=starts,
     )
 
 
@@ -146,6 +148,31 @@ def _initial(
 
 def _initial_value(statement: Initial, converter: Converter) -> Pair:
     return converter.scalar(statement.value)
+
+
+def _starts(
+    problem: Problem, converter: Converter, attempt: Callable[[Callable[[], sp.Expr]], sp.Expr | None]
+) -> tuple[tuple[str, sp.Expr], ...]:
+    """The start of every learned coefficient that has one; a matrix as a stack of its rows."""
+    found = []
+    for learned in problem.learned:
+        if not isinstance(learned, LearnedCoefficient) or learned.start is None:
+            continue
+        value = attempt(lambda s=learned: _start(s, converter))  # type: ignore[misc]
+        if value is not None:
+            found.append((learned.name, value))
+    return tuple(found)
+
+
+def _start(learned: LearnedCoefficient, converter: Converter) -> sp.Expr:
+    start = learned.start
+    if start is None:
+        raise InternalError(f"'{learned.name}' has no start")
+    value, shape = converter(start), start.type.shape
+    if len(shape) < 2:
+        return converter.arrays.array(value).re
+    rows = [converter.arrays.component(value, k, shape) for k in range(shape[0])]
+    return op.Stack(*(converter.arrays.array(row).re for row in rows))
 
 
 def _output(output: Output, converter: Converter, rates: tuple[sp.Expr, ...]) -> SystemOutput:
