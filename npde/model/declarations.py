@@ -54,7 +54,7 @@ def fields(scope: Scope, statement: tree.Field) -> None:
     """`field u[16](x, y, t) complex`."""
     for item in statement.items:
         shape = sizes(scope, item.name, item.sizes, most=1, allowed="a field has at most one")
-        listed = arguments(scope, item.name, item.arguments, primes=False)
+        listed = arguments(scope, item.name, item.arguments, primes=False, ordered=False)
         if len(scope.fields) >= MAX_FIELDS:
             number = len(scope.fields) + 1
             scope.collector.add(codes.TOO_MANY_FIELDS.at(item.name.span, limit=MAX_FIELDS, number=number))
@@ -133,7 +133,7 @@ def sizes(
 
 
 def arguments(
-    scope: Scope, name: tree.Name, given: Sequence[tree.Name], *, primes: bool
+    scope: Scope, name: tree.Name, given: Sequence[tree.Name], *, primes: bool, ordered: bool = True
 ) -> tuple[str, ...] | None:
     """The coordinates a declaration lists, "x'" where primed, or None after reporting a mistake."""
     listed: list[str] = []
@@ -154,6 +154,8 @@ def arguments(
                 scope.collector.add(codes.MISPLACED_PRIME.at(argument.span, name=argument.id, why=why))
                 return None
         listed.append(argument.id + "'" * argument.primes)
+    if not ordered:
+        return tuple(listed)
     for argument, (earlier, later) in zip(given[1:], zip(listed, listed[1:], strict=False), strict=False):
         same = [c for c in listed if c.endswith("'") == later.endswith("'")]
         ranks = [scope.position(c) for c in same]

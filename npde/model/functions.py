@@ -47,7 +47,9 @@ def elementary(reading: Elaborator, node: tree.Call) -> Reading:
     kind = reading.kind(shape, *values)
     if name in REAL_VALUED:
         kind = ex.Type(shape, False, kind.coordinates)
-    return ex.Elementary(name, values, kind, node.span)  # type: ignore[arg-type]
+    result = ex.Elementary(name, values, kind, node.span)  # type: ignore[arg-type]
+    known, _ = (True, None) if kind.coordinates else reading.constant(result)
+    return result if known else None
 
 
 _ONE = ex.Fraction(1)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from itertools import product
-from typing import get_args
 
 from npde.diagnostics import Code
 from npde.diagnostics.catalogue import learning as codes
@@ -22,9 +20,7 @@ from npde.options import Overrides
 from npde.source import Span
 from npde.syntax import tree
 
-ACTIVATIONS: tuple[str, ...] = get_args(LearnedClosure.__annotations__["activation"]) or (
-    "tanh", "relu", "sigmoid", "softplus", "gelu", "sin",
-)  # fmt: skip
+ACTIVATIONS = ("tanh", "relu", "sigmoid", "softplus", "gelu", "sin")
 
 
 def learn(scope: Scope, statement: tree.Learn, overrides: Overrides) -> None:
@@ -77,7 +73,7 @@ def bounds(scope: Scope, item: tree.LearnItem) -> Constraint | bool:
     if clause is None:
         return True
     if clause.operator == "in stable":
-        scope.collector.add(unsupported.CONSTRAINT_SET.at(clause.span, name="stable"))
+        scope.collector.add(unsupported.STABLE_SET.at(clause.span, name="stable"))
         return False
     what = f"A bound of '{item.name.id}'"
     reading = elaborator(scope, Place("constant", what, parameters=()))
@@ -296,4 +292,4 @@ def closure(scope: Scope, item: tree.LearnItem) -> LearnedClosure | None:
     return LearnedClosure(name, parameters, shape, tuple(widths), activation, item.name.span)  # type: ignore[arg-type]
 
 
-__all__ = ["ACTIVATIONS", "Fraction", "learn", "outside"]
+__all__ = ["ACTIVATIONS", "learn", "outside"]

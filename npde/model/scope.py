@@ -195,7 +195,9 @@ class Scope:
 
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
     """The candidate that `name` is most likely a slip of, or None."""
-    found = get_close_matches(name, sorted(set(candidates) - {name}), n=1, cutoff=0.6)
+    known = sorted(set(candidates) - {name})
+    swapped = [c for c in known if len(c) > 1 and sorted(c) == sorted(name)]
+    found = swapped or get_close_matches(name, known, n=1, cutoff=0.6)
     return found[0] if found else None
 
 

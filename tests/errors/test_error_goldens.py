@@ -94,10 +94,14 @@ def _later_stages(source: Source) -> tuple[Diagnostic, ...]:
     tree = syntax.parse(source)
     from npde import discretize, symbolic
 
-    problem = model.build(tree, options_of(source.text))
-    system = symbolic.build(problem)
-    discretize.build(system)
-    return ()
+    problem, found = model.check(tree, options_of(source.text))
+    if problem is None:
+        return found
+    try:
+        discretize.build(symbolic.build(problem))
+    except DiagnosticError as error:
+        return (*found, *error.diagnostics)
+    return found
 
 
 def rendered(data: bytes, name: str) -> str:

@@ -132,12 +132,12 @@ NO_COORDINATES = Code(
     "No coordinates are declared.",
     "",
     "A model states at least one coordinate and its extent.",
-    "model empty\nlet a = 1\n",
+    "model empty\n",
 )
 NO_FIELD = Code(
     "N0219",
     "No field is declared.",
-    "",
+    "nothing is unknown over these",
     "A field is what the equations are for; without one there is nothing to compute.",
     "model empty\ncoordinates x in [0, 1], t in [0, 1]\ngrid x: 16\nmarch rk4, steps: 10\n",
 )
@@ -146,7 +146,7 @@ TOO_MANY_FIELDS = Code(
     "A problem with more than {limit} fields is refused.",
     "field number {number}",
     "The limit keeps a slip from exhausting the machine. Fields that obey the same equation are components of one field: `field u[16](x, t)`.",
-    "coordinates t in [0, 1]\nfield " + ", ".join(f"u{k}(t)" for k in range(257)) + "\n",
+    "coordinates t in [0, 1]\nfield " + ", ".join(f"u{k}(t)" for k in range(257)) + "\nmarch rk4, steps: 10\n",
 )
 MUST_BE_APPLIED = Code(
     "N0221",

@@ -156,14 +156,14 @@ OPTION_NAME = Code(
     "'{option}' names '{name}', which is not {expected}.",
     "",
     "Options override what the file says, so they name what the file declares: `--grid` and `--extent` coordinates, `--set` known constants and learned values.",
-    heat(),
+    "# options: --grid y=64\n" + heat(),
 )
 OPTION_VALUE = Code(
     "N0623",
     "'{option}' is not possible: {why}.",
     "",
     "An option is held to the same rules as the statement that it overrides.",
-    heat(),
+    "# options: --order 3\n" + heat(),
 )
 NOT_FINITE = Code(
     "N0624",

@@ -21,7 +21,7 @@ NEEDS_REAL = Code(
 ARGUMENT_COUNT = Code(
     "N0303",
     "'{name}' takes {expected}, not {given}.",
-    "",
+    "{given} given",
     "The number of arguments of an operator, function or closure is fixed by its definition.",
     heat(equation="dt(u) = dxx(u, u)"),
 )
@@ -129,7 +129,7 @@ NOTHING_VARIES = Code(
     "Nothing here varies over '{name}'.",
     "no '{name}' in it",
     "An integral over a primed coordinate runs over what is written with it: `integral(W(x, x')*u(x'), x')`.",
-    heat(declare="learn W(x, x')", equation="dt(u) = integral(u, x')"),
+    heat(equation="dt(u) = dxx(u) - integral(u, x')"),
 )
 DERIVATIVE_ORDER = Code(
     "N0319",

@@ -95,7 +95,7 @@ MORE_AXES = Code(
         grid="grid a: 8, b: 8, c: 8, e: 8",
     ),
 )
-CONSTRAINT_SET = Code(
+STABLE_SET = Code(
     "N0911",
     "The constraint 'in {name}' is not supported yet.",
     "not an interval",
