@@ -20,7 +20,7 @@ def write_cell(w: Writer, graph: LayerGraph, constants: Constants, methods: Marc
         for k, item in enumerate(sequences):
             source = f"input_t[{k}]" if len(sequences) > 1 else "input_t"
             w.line(f"{item.name} = {source}[:, None]")
-        passed = "".join(f"{i.name}, " for i in graph.scheme.system.problem.inputs)
+        passed = "".join(f"{i.name}, " for i in methods.inputs)
         w.line(f"state, p, c, steps = self._prepare({passed}hidden, 1, step)")
         per_step = [o for o in graph.scheme.system.outputs if o.per_step]
         if not per_step:

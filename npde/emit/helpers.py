@@ -22,7 +22,7 @@ def dense(matrix: Tensor, value: Tensor, axes: tuple[int, ...]) -> Tensor:
     last = tuple(range(-len(dims), 0))
     moved = value.movedim(dims, last)
     grid = moved.shape[-len(dims):]
-    product = F.linear(moved.flatten(-len(dims)), matrix)
+    product = functional.linear(moved.flatten(-len(dims)), matrix)
     return product.unflatten(-1, grid).movedim(last, dims)
 '''
 
@@ -195,7 +195,7 @@ def solve_factored(factors: tuple[Tensor, Tensor, Tensor, Tensor], right: Tensor
     """Forward and back substitution for [B, C, *grid]."""
     order, inverse, left, upper = factors
     blocks, size, _ = inverse.shape
-    flat = F.pad(right.flatten(1)[:, order], (0, blocks * size - order.numel())).unflatten(1, (blocks, size))
+    flat = functional.pad(right.flatten(1)[:, order], (0, blocks * size - order.numel())).unflatten(1, (blocks, size))
     forward = [flat[:, 0]]
     for k in range(1, blocks):
         forward.append(flat[:, k] - forward[-1] @ left[k].T)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from npde.emit.blocks import inputs_of, write_body
 from npde.emit.constants import Constants, called
 from npde.emit.nodes import NodeEmitter
 from npde.emit.text import Writer
 from npde.graph.graph import Block, LayerGraph
+from npde.graph.names import argument
 from npde.model.problem import Input
 from npde.symbolic.system import SystemOutput
 
@@ -43,7 +46,7 @@ class MarchWriter:
     def __init__(self, w: Writer, graph: LayerGraph, constants: Constants, helpers: set[str]):
         self.w, self.graph, self.constants, self.helpers = w, graph, constants, helpers
         self.problem = graph.scheme.system.problem
-        self.inputs = self.problem.inputs
+        self.inputs = tuple(replace(i, name=argument(i.name)) for i in self.problem.inputs)
         self.sequences = [i for i in self.inputs if self.problem.marching in i.coordinates]
         self.statics = [i for i in self.inputs if self.problem.marching not in i.coordinates]
         self.coefficients = optional_block(graph, "coefficients")

@@ -12,6 +12,7 @@ from npde.emit.parameters import SINE, STARTED, write_module, write_property, wr
 from npde.emit.cell import write_cell
 from npde.emit.text import WIDTH, Writer
 from npde.graph.graph import LayerGraph
+from npde.graph.names import argument
 from npde.model.problem import Exact
 
 
@@ -42,7 +43,7 @@ def source(graph: LayerGraph) -> str:
     _write_helpers(w, graph, helpers)
     _write_records(w, graph, constants)
     _write_class(w, graph, constants)
-    return w.text() + start.text() + "\n" + body.text()
+    return w.text() + "\n" + start.text() + "\n" + body.text()
 
 
 def plain(text: str) -> str:
@@ -85,8 +86,8 @@ def _write_head(w: Writer, graph: LayerGraph, constants: Constants) -> None:
     w.line("from typing import NamedTuple")
     w.line()
     w.line("import torch")
-    w.line("import torch.nn.functional as F")
     w.line("from torch import Tensor, nn")
+    w.line("from torch.nn import functional")
     w.line()
     for i, axis in enumerate(graph.scheme.grid.axes):
         extent = _difference(axis.upper, axis.lower, constants)
@@ -154,12 +155,12 @@ def _write_class(w: Writer, graph: LayerGraph, constants: Constants) -> None:
     w.line(f'"""State: [B, {channels}{", " + grid if grid else ""}], channels as in FIELDS."""')
     w.line()
     w.line("# name: (first channel, channels, complex)")
-    w.line(f"FIELDS = {_fields(graph)!r}")
+    w.line(f"FIELDS = {_literal(_fields(graph))}")
     vectors = tuple(n for n in _fields(graph) if _is_vector(graph, n))
-    w.line(f"VECTORS = {vectors!r}")
+    w.line(f"VECTORS = {_literal(vectors)}")
     w.line(f"GRID = {graph.scheme.grid.shape!r}")
     w.line("# shape without the batch; None is the number of steps")
-    w.line(f"INPUTS: dict[str, tuple[int | None, ...]] = { {i.name: input_shape(graph, i) for i in problem.inputs}!r}")
+    w.line(f"INPUTS: dict[str, tuple[int | None, ...]] = {_literal({argument(i.name): input_shape(graph, i) for i in problem.inputs})}")
     w.line(f"STEPS = {graph.scheme.steps}")
     w.line("DT = DT")
     w.line("START = START")
@@ -177,6 +178,11 @@ def _fields(graph: LayerGraph) -> dict[str, tuple[int, int, bool]]:
         found[name] = (first, channels + u.channels, u.part != "value")
         start += u.channels
     return found
+
+
+def _literal(value: object) -> str:
+    """A constant with double quotes, as formatters write it; names are identifiers, so nothing needs escaping."""
+    return repr(value).replace("'", '"')
 
 
 def _is_vector(graph: LayerGraph, name: str) -> bool:

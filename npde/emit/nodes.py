@@ -127,10 +127,10 @@ class NodeEmitter:
             case ReleasedStencil() as layer:
                 return self._released(node, layer, inputs)
             case Convolution():
-                return f"F.conv{self.dimension}d({inputs[0]}, {inputs[1]})"
+                return f"functional.conv{self.dimension}d({inputs[0]}, {inputs[1]})"
             case Dense(axes=axes):
                 if self.dimension == 1:
-                    return f"F.linear({inputs[0]}, {inputs[1]})"
+                    return f"functional.linear({inputs[0]}, {inputs[1]})"
                 return f"{self._helper('dense')}({inputs[1]}, {inputs[0]}, {axes!r})"
             case CircularConvolution(axis=axis):
                 shift = self.constants.zero_index(axis)
@@ -279,9 +279,9 @@ class NodeEmitter:
         source, kernel = inputs
         channels = self._node(node.inputs[0]).shape.channels
         if channels == 1:
-            return f"F.conv{self.dimension}d({source}, {kernel}[None, None])"
+            return f"functional.conv{self.dimension}d({source}, {kernel}[None, None])"
         shape = f"({source}.shape[0], {channels})"
-        return f"F.conv{self.dimension}d({source}.flatten(0, 1)[:, None], {kernel}[None, None])[:, 0].unflatten(0, {shape})"
+        return f"functional.conv{self.dimension}d({source}.flatten(0, 1)[:, None], {kernel}[None, None])[:, 0].unflatten(0, {shape})"
 
     # --- ghost cells --------------------------------------------------------------------------------------------------
 
@@ -290,7 +290,7 @@ class NodeEmitter:
         source = inputs[0]
         if all(a.periodic for a in axes):
             pads = ", ".join(f"{w}, {w}" for w in reversed(layer.widths))
-            self.writer.assign(node.name, f'F.pad({source}, ({pads}), mode="circular")')
+            self.writer.assign(node.name, f'functional.pad({source}, ({pads}), mode="circular")')
             return
         data = {k: (inputs[1 + n], node.inputs[1 + n]) for n, k in enumerate(layer.data)}
         extra = inputs[1 + len(layer.data) :]
@@ -386,7 +386,7 @@ class NodeEmitter:
         """Transposed convolution onto cells and ghost cells, then each axis folded back, last first."""
         source, kernel, *extra = inputs
         printer = self.constants.printer(dict(zip(layer.symbols, extra, strict=True)))
-        self.writer.assign(node.name, f"F.conv_transpose{self.dimension}d({source}, {kernel})")
+        self.writer.assign(node.name, f"functional.conv_transpose{self.dimension}d({source}, {kernel})")
         axes = self.graph.scheme.grid.axes
         for i in reversed(range(self.dimension)):
             width = layer.extents[i] // 2

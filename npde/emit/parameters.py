@@ -28,7 +28,7 @@ STARTED = '''
 def started(layer: nn.Module, generator: torch.Generator | None) -> nn.Module:
     """Affine layers started at U(-1, 1) / sqrt(fan_in) from `generator`."""
     for part in layer.modules():
-        if isinstance(part, (nn.Linear, nn.modules.conv._ConvNd)):
+        if isinstance(part, (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)):
             bound = 1 / math.sqrt(part.weight[0].numel())
             for parameter in part.parameters():
                 nn.init.uniform_(parameter, -bound, bound, generator=generator)

@@ -22,7 +22,7 @@ FUNCTIONS = {
     sp.exp: "torch.exp", sp.log: "torch.log", sp.sin: "torch.sin", sp.cos: "torch.cos", sp.tan: "torch.tan",
     sp.sinh: "torch.sinh", sp.cosh: "torch.cosh", sp.tanh: "torch.tanh", sp.atan2: "torch.atan2", sp.erf: "torch.erf",
     sp.Abs: "torch.abs", sp.atan: "torch.atan", sp.asin: "torch.asin", sp.acos: "torch.acos", sp.sign: "torch.sign",
-    op.Sigmoid: "torch.sigmoid", op.Softplus: "F.softplus", op.Relu: "torch.relu", op.Gelu: "F.gelu",
+    op.Sigmoid: "torch.sigmoid", op.Softplus: "functional.softplus", op.Relu: "torch.relu", op.Gelu: "functional.gelu",
     op.AbsoluteValue: "torch.abs", op.Minimum: "torch.minimum", op.Maximum: "torch.maximum",
 }  # fmt: skip
 
@@ -161,7 +161,9 @@ class Printer:
             return (f"math.sqrt({self.text(base)})" if self.is_constant(base) else f"torch.sqrt({self.text(base)})"), ATOM
         if self.is_constant(base) and not self.is_constant(exponent):
             return f"torch.exp({self.text(exponent, PRODUCT)} * math.log({self.text(base)}))", ATOM
-        return f"{self.text(base, ATOM)} ** {self.text(exponent, ATOM)}", POWER
+        below, above = self.text(base, ATOM), self.text(exponent, ATOM)
+        simple = all(t.replace("_", "").replace(".", "").isalnum() for t in (below, above))
+        return (f"{below}**{above}" if simple else f"{below} ** {above}"), POWER
 
 
 CONSTANT_FUNCTIONS = {
@@ -171,9 +173,9 @@ CONSTANT_FUNCTIONS = {
 
 
 def ordered(expr: sp.Add) -> list[sp.Expr]:
-    """Terms with positive ones first, otherwise in SymPy's canonical order."""
+    """Terms with positive ones first and lone symbols before them, otherwise in SymPy's canonical order."""
     terms = expr.as_ordered_terms() if expr.is_commutative else list(expr.args)
-    return sorted(terms, key=lambda t: bool(t.could_extract_minus_sign()))
+    return sorted(terms, key=lambda t: (bool(t.could_extract_minus_sign()), not t.is_Symbol))
 
 
 def _finite(denominator: int) -> bool:

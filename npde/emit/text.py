@@ -58,12 +58,23 @@ class Writer:
 
 
 def broken(value: str, room: int) -> list[str]:
-    """An expression cut before its outermost sums and, where a piece is still too long, products."""
-    pieces = _cut(value, (" + ", " - "))
-    out: list[str] = []
-    for piece in pieces:
-        out.extend([piece] if len(piece) <= room else _cut(piece, (" * ", " / ")))
-    return out
+    """An expression cut into lines: before its outermost sums, else its products, else inside its outermost bracket."""
+    if len(value) <= room:
+        return [value]
+    for operators in ((" + ", " - "), (" * ", " / ")):
+        pieces = _cut(value, operators)
+        if len(pieces) > 1:
+            return [line for piece in pieces for line in broken(piece, room)]
+    opening = min((i for i, c in enumerate(value) if c in "([{"), default=-1)
+    closing = max(value.rfind(c) for c in ")]}")
+    if opening < 0 or closing <= opening + 1 or value[opening] == "[":
+        return [value]
+    inside = _cut(value[opening + 1 : closing], (", ",))
+    inner: list[str] = []
+    for piece in inside:
+        inner.extend(broken(piece, room - 5))
+        inner[-1] += "," if len(inside) > 1 else ""
+    return [value[: opening + 1], *("    " + line for line in inner), value[closing:]]
 
 
 def _cut(value: str, operators: tuple[str, ...]) -> list[str]:
@@ -73,6 +84,6 @@ def _cut(value: str, operators: tuple[str, ...]) -> list[str]:
         depth -= char in ")]}"
         if depth == 0 and i > start and value.startswith(operators, i):
             pieces.append(value[start:i])
-            start = i + 1
+            start = i + (2 if operators == (", ",) else 1)
     pieces.append(value[start:])
     return pieces

@@ -177,7 +177,9 @@ class Context:
         if layout is not None:
             unknowns = self._split(builder, layout)
         time = builder.placeholder("t", self.scalar, self.interior) if self.timed(expressions) else None
-        lowering = Lowering(self.scheme, builder, self.names, unknowns, time, homogeneous=homogeneous)
+        lowering = Lowering(
+            self.scheme, builder, self.names, unknowns, time, homogeneous=homogeneous, hoists=layout is not None
+        )
         if release and self.releaser is not None:
             lowering.release = self.releaser
         return lowering

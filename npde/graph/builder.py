@@ -10,7 +10,7 @@ from npde.graph.graph import Block, Node, Region, Shape
 from npde.graph.layers import Layer, Placeholder
 from npde.source import NOWHERE, Span
 
-RESERVED = frozenset({"self", "torch", "nn", "math", "Tensor", "c", "p", "F", "dt"})
+RESERVED = frozenset("self torch nn math functional Tensor c p stage batch dt".split())
 """Names that emitted methods use themselves."""
 
 

@@ -46,7 +46,7 @@ from npde.graph.layers import (
     Tap,
     Weight,
 )
-from npde.graph.names import Names, operator_text
+from npde.graph.names import Names, argument, operator_text
 from npde.model.problem import Input, LearnedClosure, LearnedCoefficient, LearnedStencil
 from npde.symbolic import operators as op
 from npde.symbolic.system import CoordinateMeaning, Unknown
@@ -81,6 +81,7 @@ class Lowering:
     widths: dict[sp.Symbol, tuple[int, ...]] = field(default_factory=dict)
     requested: dict[sp.Symbol, tuple[int, ...]] = field(default_factory=dict)
     homogeneous: bool = False
+    hoists: bool = True
     release: Callable[[str, tuple[Tap, ...], tuple[int, ...]], Released] | None = None
     _memo: dict[tuple[sp.Expr, Region], str] = field(default_factory=dict)
     _ghosts: dict[sp.Symbol, str] = field(default_factory=dict)
@@ -159,7 +160,8 @@ class Lowering:
                 return apart(e)
             if not e.free_symbols and not e.has(op.GridOperator):
                 return e
-            if depth and (depth >= DEEPEST or (not self.varies(e) and not isinstance(e, Relational))):
+            fixed = self.hoists and not self.varies(e) and not isinstance(e, Relational)
+            if depth and (depth >= DEEPEST or fixed):
                 return apart(e)
             if isinstance(e, sp.Add | sp.Mul):
                 return self._associative(e, depth, rebuild, apart)
@@ -179,7 +181,7 @@ class Lowering:
     ) -> sp.Expr:
         """A sum or product: what does not vary during a march is set apart (it will be hoisted), long ones are cut."""
         arguments = list(sp.Add.make_args(e) if isinstance(e, sp.Add) else sp.Mul.make_args(e))
-        fixed = [a for a in arguments if a.free_symbols and not self.varies(a)]
+        fixed = [a for a in arguments if self.hoists and a.free_symbols and not self.varies(a)]
         if depth == 0 and len(fixed) == len(arguments):
             fixed = []
         if len(fixed) > 1 or (fixed and len(fixed) < len(arguments) and not fixed[0].is_Symbol):
@@ -273,8 +275,9 @@ class Lowering:
                 return self._array(layer, meaning.shape, meaning.coordinates, region, symbol.name, batch=False)
             case Input():
                 marching = self.scheme.system.problem.marching
-                layer = InputArray(meaning.name, marching in meaning.coordinates)
-                return self._array(layer, meaning.shape, meaning.coordinates, region, symbol.name, batch=True)
+                name = argument(meaning.name)
+                layer = InputArray(name, marching in meaning.coordinates)
+                return self._array(layer, meaning.shape, meaning.coordinates, region, name, batch=True)
             case _:
                 raise InternalError(f"symbol {symbol} has no meaning as a value")
 

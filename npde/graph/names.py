@@ -39,10 +39,22 @@ EMITTED_NAMES = frozenset(
 """What emitted and live modules own."""
 
 
+FILE_NAMES = frozenset("torch nn math functional Tensor Callable NamedTuple Coefficients AtStep".split())
+"""What emitted files bind themselves."""
+
+LOCAL_NAMES = frozenset("self p c batch given frames readings read value values n v".split())
+"""What emitted methods with inputs call their own variables."""
+
+
 def attribute(name: str) -> str:
-    """A user's name as an attribute of the module: a trailing underscore where Python or the module owns it."""
-    owned = keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in MODULE_NAMES or name in EMITTED_NAMES
-    return name + "_" if owned else name
+    """A user's name as an attribute of the module: a trailing underscore where Python, torch or the module owns it."""
+    owned = MODULE_NAMES | EMITTED_NAMES | FILE_NAMES
+    return name + "_" if keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in owned else name
+
+
+def argument(name: str) -> str:
+    """The name of a run-time input as an argument: a trailing underscore where Python or an emitted method owns it."""
+    return name + "_" if keyword.iskeyword(name) or name in LOCAL_NAMES | FILE_NAMES else name
 
 
 def exact(value: Exact) -> sp.Expr:

@@ -14,9 +14,10 @@ from npde.source import Span
 from npde.symbolic import operators as op
 from npde.symbolic.calculus import Calculus
 from npde.symbolic.classify import Classifier
-from npde.symbolic.convert import Converter, Refused, number
+from npde.symbolic.convert import Converter, number
 from npde.symbolic.evolution import Piece, RealEquation, real_equations, solve, time_orders
 from npde.symbolic.pairs import ZERO, Pair
+from npde.symbolic.refusal import Refused
 from npde.symbolic.symbols import SymbolTable
 from npde.symbolic.system import CoordinateMeaning, Meaning, System, SystemOutput, Term
 from npde.symbolic.values import Arrays
@@ -55,6 +56,8 @@ def build(problem: Problem) -> System:
     walls = tuple(w for c in problem.conditions for w in attempt(lambda c=c: walls_of(c, converter)) or ())  # type: ignore[misc]
     moving = attempt(lambda: velocity_walls(walls, rates, converter)) or ()
     initial = () if steady else tuple(_initial(problem, table, converter, attempt))
+    learned = [c for c in problem.learned if isinstance(c, LearnedCoefficient) and c.start is not None]
+    starts = tuple((c.name, v.re) for c in learned if (v := attempt(lambda c=c: converter.scalar(c.start))))  # type: ignore[misc]
     outputs = tuple(o for o in (attempt(lambda o=o: _output(o, converter, rates)) for o in problem.outputs) if o)  # type: ignore[misc]
     starts = _starts(problem, converter, attempt)
     collector.raise_errors()
