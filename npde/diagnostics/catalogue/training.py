@@ -91,7 +91,7 @@ MISSING_DATA = Code(
     "The data has no '{name}', which the model needs.",
     "{why}",
     "Every input of the model needs values. A trajectory that starts from the data needs every field, and "
-    "the velocity `dt(u)` of a field given by `dtt(u)`; with `start=\"file\"` it starts from the file's "
+    'the velocity `dt(u)` of a field given by `dtt(u)`; with `start="file"` it starts from the file\'s '
     "`initial` instead, and fields may be missing.",
 )
 OTHER_COUNT = Code(
@@ -117,8 +117,7 @@ WRONG_LOSS = Code(
     "N1117",
     "The loss '{loss}' cannot compare '{name}' with the data: {reason}.",
     "",
-    "`cross_entropy` compares scores with class numbers, `mse` and `relative_l2` compare numbers with "
-    "numbers.",
+    "`cross_entropy` compares scores with class numbers, `mse` and `relative_l2` compare numbers with numbers.",
 )
 UNKNOWN_OPTION = Code(
     "N1118",
@@ -140,11 +139,18 @@ BUSY_RUN = Code(
 )
 STEP_TOO_LONG = Code(
     "N1121",
-    "The time step {dt} is longer than the scheme is stable for, {bound}, at the learned values of epoch "
-    "{epoch}.",
+    "The time step {dt} is longer than the scheme is stable for, {bound}, at the learned values of epoch {epoch}.",
     "{names}",
     "The bound depends on what is learned. It was met at the start values and is not any more, so the march "
     "may oscillate or blow up, and gradients with it. Take more steps (`--march rk4,steps=…`), or keep the "
     "value in an interval: `learn D = 0.1 in [0, 0.5]`.",
+    severity="warning",
+)
+OTHER_ENVIRONMENT = Code(
+    "N1122",
+    "The run '{path}' was started with {option} = {found}, now it is {given}: the last bits may differ.",
+    "",
+    "Versions, threads and devices decide in which order numbers are summed, and so their last bits. The run goes on; it is "
+    "repeated bit for bit only under the same ones.",
     severity="warning",
 )
