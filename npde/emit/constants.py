@@ -45,12 +45,15 @@ class Constants:
     graph: LayerGraph
     parameters: dict[str, Parameter] = field(init=False)
     needs: dict[str, Needs] = field(init=False)
+    matrices: dict[str, AffineWeights] = field(init=False)
     buffers: dict[str, tuple[int, Region]] = field(default_factory=dict)
     overlaps: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.parameters = {p.attribute: p for p in self.graph.parameters}
         self.needs = {}
+        layers = [n.layer for b in self.graph.blocks for n in b.nodes]
+        self.matrices = {x.block: x for x in layers if isinstance(x, AffineWeights)}
         for block in self.graph.blocks:
             self._find_needs(block)
 
@@ -120,6 +123,20 @@ class Constants:
             raise InternalError("the origin is no cell of the axis of a convolution")
         return round(float(index)) % a.cells
 
+    def pattern(self, layer: AffineWeights) -> str:
+        """The module-level constant of a sparse matrix' pattern."""
+        return f"PATTERN_{layer.block.upper()}"
+
+    def block_of_matrix(self, node: Node) -> str:
+        """The block that a matrix node (or the coefficient it became) was assembled from."""
+        match node.layer:
+            case AffineWeights(block=block):
+                return block
+            case Coefficient(name=name):
+                return self.block_of_matrix(self.graph.block("coefficients").node(name))
+            case _:
+                raise InternalError("a sparse layer without a matrix")
+
     # --- learned values -----------------------------------------------------------------------------------------------
 
     def module(self, name: str) -> str:
@@ -169,6 +186,9 @@ class Constants:
                     step = True
                 case Coefficient():
                     coefficients = True
+                case AffineWeights(released=str(name)):
+                    held = self.parameters[name]
+                    step, stage = step or held.steps is not None, stage or held.stages is not None
                 case _:
                     pass
             callee = called(node.layer)
@@ -199,6 +219,8 @@ class Constants:
                         found[("weight", name)] = None
                     case InputArray(name=name, per_step=True):
                         found[("input", name)] = None
+                    case AffineWeights(released=str(name)) if self.parameters[name].steps is not None:
+                        found[("weight", name)] = None
                     case _:
                         pass
         return sorted(found, key=lambda item: ("time", "weight", "input").index(item[0]))

@@ -5,8 +5,11 @@ from __future__ import annotations
 HELPERS: dict[str, str] = {}
 """By name, in the order in which they are emitted."""
 
-NEEDS: dict[str, tuple[str, ...]] = {"factor_tridiagonal": ("diagonals",), "solve_factored": (), "affine": ()}
+NEEDS: dict[str, tuple[str, ...]] = {"factor_tridiagonal": ("diagonals",), "assemble": ("diagonals",)}
 """Helpers that call other helpers."""
+
+IMPORTS: dict[str, str] = {"factor_tridiagonal": "itertools"}
+"""Modules that helpers need besides torch and math."""
 
 HELPERS["pointwise_network"] = '''
 def pointwise_network(network: nn.Module, *arguments: Tensor) -> Tensor:
@@ -111,37 +114,41 @@ def spectral(matrices: Tensor, value: Tensor) -> Tensor:
 
 HELPERS["diagonals"] = '''
 def diagonals(
-    apply: Callable[[Tensor], Tensor], channels: int, grid: tuple[int, ...], reach: tuple[int, ...],
-    periodic: tuple[bool, ...], unit: Tensor,
+    apply: Callable[[Tensor], Tensor],
+    channels: int,
+    grid: tuple[int, ...],
+    offsets: tuple[tuple[int, ...], ...],
+    periodic: tuple[bool, ...],
+    unit: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """A linear map of [B, C, *grid] that looks `reach` cells far, as weights [taps, C N] and columns [taps, C N]: row m of its
-    matrix holds weights[k, m] in column columns[k, m]. Found by applying it to one batch of unit vectors a color, cells of a
-    color being too far apart to meet."""
-    device = unit.device
-    source = torch.zeros((1,) * len(grid), dtype=torch.int64, device=device)
-    color = torch.zeros((1,) * len(grid), dtype=torch.int64, device=device)
-    taps = torch.zeros((1,) * (len(grid) + 1), dtype=torch.int64, device=device)
-    count = 1
-    for axis, (n, r, wraps) in enumerate(zip(grid, reach, periodic)):
-        period = min(2 * r + 1, n)
-        while wraps and n % period:
-            period += 1
-        cell = torch.arange(n, device=device)
-        tap = torch.arange(period, device=device)
-        nearest = cell + (tap[:, None] - cell + r) % period - r
-        nearest = nearest % n if wraps else nearest.clamp(0, n - 1)
-        shape = [n if a == axis else 1 for a in range(len(grid))]
-        color = color * period + (cell % period).reshape(shape)
-        taps = (taps.unsqueeze(1) * n + nearest.reshape(1, period, *shape)).flatten(0, 1)
+    """A linear map of [B, C, *grid] that couples a cell to those at `offsets`, as weights and columns, both [taps, rows]:
+    row m of its matrix holds weights[k, m] in column columns[k, m]. Found by applying the map to one batch of unit vectors a
+    color; cells of one color are too far apart to meet."""
+    device, cells = unit.device, math.prod(grid)
+    shapes = [[-1 if a == axis else 1 for a in range(len(grid))] for axis in range(len(grid))]
+    color, count = torch.zeros(grid, dtype=torch.int64, device=device), 1
+    for axis, (n, wraps) in enumerate(zip(grid, periodic)):
+        period = min(2 * max(abs(o[axis]) for o in offsets) + 1, n)
+        period = min(k for k in range(period, n + 1) if n % k == 0) if wraps else period
+        color = color * period + (torch.arange(n, device=device) % period).reshape(shapes[axis])
         count *= period
-    columns = torch.arange(channels, device=device).reshape(-1, *[1] * (len(grid) + 1)) * math.prod(grid) + taps
-    columns = columns.expand(channels, count, *grid).reshape(channels * count, 1, -1)
-    columns = columns.expand(-1, channels, -1).flatten(1)
+    offsets = tuple(dict.fromkeys(tuple(o % n if w else o for o, n, w in zip(offset, grid, periodic)) for offset in offsets))
+    shift = torch.tensor(offsets, device=device).reshape(len(offsets), len(grid))
+    neighbor = torch.zeros(len(offsets), *grid, dtype=torch.int64, device=device)
+    inside = torch.ones_like(neighbor, dtype=torch.bool)
+    for axis, (n, wraps) in enumerate(zip(grid, periodic)):
+        cell = torch.arange(n, device=device).reshape(shapes[axis]) + shift[:, axis].reshape(-1, *[1] * len(grid))
+        inside = inside & (torch.ones_like(cell, dtype=torch.bool) if wraps else (cell >= 0) & (cell < n))
+        neighbor = neighbor * n + (cell % n if wraps else cell.clamp(0, n - 1))
+    neighbor, inside = neighbor.flatten(1), inside.flatten(1)
     probes = (color == torch.arange(count, device=device).reshape(-1, *[1] * len(grid))).to(unit.dtype)
-    batch = torch.zeros(channels, count, channels, *grid, dtype=unit.dtype, device=device)
-    for k in range(channels):
-        batch[k, :, k] = probes
-    return apply(batch.flatten(0, 1)).flatten(1), columns
+    batch = torch.eye(channels, dtype=unit.dtype, device=device).reshape(channels, 1, channels, *[1] * len(grid)) * probes[:, None]
+    response = apply(batch.flatten(0, 1)).flatten(2).unflatten(0, (channels, count))
+    chosen = color.flatten()[neighbor][None, :, None].expand(channels, -1, response.shape[2], -1)
+    weights = response.gather(1, chosen) * inside[None, :, None]
+    start = cells * torch.arange(channels, device=device)[:, None, None, None]
+    columns = (neighbor[None, :, None] + start).expand(weights.shape)
+    return weights.reshape(-1, weights.shape[2] * cells), columns.reshape(-1, weights.shape[2] * cells)
 '''
 
 HELPERS["factor_tridiagonal"] = '''
@@ -153,7 +160,8 @@ def factor_tridiagonal(
     the first axis; a periodic axis is folded (line 0, n - 1, 1, n - 2, ...), which keeps neighbors within two lines.
 
     Returns the order of the unknowns, the inverses of the pivots D'_k, L_k D'_{k-1}^-1 and D'_k^-1 U_k, [blocks, size, size]."""
-    weights, columns = diagonals(apply, channels, grid, reach, periodic, unit)
+    box = tuple(itertools.product(*[range(-min(r, n - 1), min(r, n - 1) + 1) for r, n in zip(reach, grid)]))
+    weights, columns = diagonals(apply, channels, grid, box, periodic, unit)
     device, lines, unknowns = unit.device, grid[0], channels * math.prod(grid)
     line = torch.arange(lines, device=device)
     width = min(2 * reach[0] if periodic[0] else reach[0], lines)
@@ -206,8 +214,25 @@ def solve_factored(factors: tuple[Tensor, Tensor, Tensor, Tensor], right: Tensor
     return torch.empty_like(found).index_copy(1, order, found).reshape(right.shape)
 '''
 
+HELPERS["assemble"] = '''
+def assemble(
+    apply: Callable[[Tensor], Tensor],
+    channels: int,
+    grid: tuple[int, ...],
+    offsets: tuple[tuple[int, ...], ...],
+    periodic: tuple[bool, ...],
+    unit: Tensor,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """An affine map of [B, C, *grid] as W (weights and columns, see `diagonals`) and b."""
+    bias = apply(torch.zeros(1, channels, *grid, dtype=unit.dtype, device=unit.device))
+    weights, columns = diagonals(lambda v: apply(v) - bias, channels, grid, offsets, periodic, unit)
+    return weights, columns, bias.flatten()
+'''
+
 HELPERS["affine"] = '''
-def affine(weights: Tensor, columns: Tensor, value: Tensor) -> Tensor:
-    """W x for a sparse W kept as diagonals: sum_k weights[k, m] x[columns[k, m]], [B, M] -> [B, M]."""
-    return (value[:, columns] * weights).sum(1)
+def affine(matrix: tuple[Tensor, Tensor, Tensor], value: Tensor) -> Tensor:
+    """W x + b of a sparse matrix kept as weights and columns: [B, C, N] -> [B, rows / N, N]."""
+    weights, columns, bias = matrix
+    product = (value.flatten(1)[:, columns] * weights).sum(1) + bias
+    return product.unflatten(1, (-1, value.shape[2]))
 '''

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from npde.emit.blocks import write_block
 from npde.emit.constants import Constants
-from npde.emit.helpers import HELPERS
+from npde.emit.helpers import HELPERS, IMPORTS, NEEDS
 from npde.emit.march import MarchWriter, input_shape
 from npde.emit.parameters import SINE, STARTED, write_module, write_property, write_start
 from npde.emit.cell import write_cell
@@ -38,8 +38,10 @@ def source(graph: LayerGraph) -> str:
     _write_init(start, graph, constants)
     if constants.overlaps:
         helpers.add("tile_overlaps")
+    if any(p.kind == "matrix" for p in graph.parameters):
+        helpers.add("assemble")
     w = Writer()
-    _write_head(w, graph, constants)
+    _write_head(w, graph, constants, sorted({IMPORTS[h] for h in helpers if h in IMPORTS}))
     _write_helpers(w, graph, helpers)
     _write_records(w, graph, constants)
     _write_class(w, graph, constants)
@@ -64,7 +66,7 @@ def _wrapped(text: str, width: int) -> list[str]:
     return [*lines, line]
 
 
-def _write_head(w: Writer, graph: LayerGraph, constants: Constants) -> None:
+def _write_head(w: Writer, graph: LayerGraph, constants: Constants, modules: list[str]) -> None:
     problem = graph.scheme.system.problem
     doc = plain(problem.doc).rstrip('"')
     w.line(f'"""{doc or graph.class_name + "."}' if not doc.endswith(".") or doc else f'"""{doc}')
@@ -81,7 +83,8 @@ def _write_head(w: Writer, graph: LayerGraph, constants: Constants) -> None:
     w.line()
     w.line("from __future__ import annotations")
     w.line()
-    w.line("import math")
+    for module in sorted([*modules, "math"]):
+        w.line(f"import {module}")
     w.line("from collections.abc import Callable")
     w.line("from typing import NamedTuple")
     w.line()
@@ -94,6 +97,8 @@ def _write_head(w: Writer, graph: LayerGraph, constants: Constants) -> None:
         w.line(f"{constants.spacing(i)} = {extent} / {axis.cells}  # spacing of {axis.cells} cells along {axis.name}")
     w.line(f"START = {float(graph.scheme.start)!r}  # {problem.marching} at step 0")
     w.line(f"DT = {_step(graph.scheme.dt, constants)}  # step of {problem.marching}")
+    for layer in constants.matrices.values():
+        w.assign(constants.pattern(layer), repr(layer.offsets), "cells that a row looks at")
     w.line()
 
 
@@ -108,6 +113,7 @@ def _step(dt: Exact, constants: Constants) -> str:
 
 
 def _write_helpers(w: Writer, graph: LayerGraph, helpers: set[str]) -> None:
+    helpers |= {needed for name in sorted(helpers) for needed in NEEDS.get(name, ())}
     texts = [HELPERS[name] for name in HELPERS if name in helpers]
     if any(m.activation == "sin" for m in graph.modules):
         texts.append(SINE)

@@ -15,6 +15,7 @@ from npde.emit.printer import PRODUCT, UNARY, Printer
 from npde.emit.text import Writer
 from npde.graph.graph import Block, LayerGraph, Node, Region
 from npde.graph.layers import (
+    AffineWeights,
     Call,
     Channels,
     CircularConvolution,
@@ -28,6 +29,7 @@ from npde.graph.layers import (
     DotChannels,
     Extend,
     Factorization,
+    Flatten,
     Ghost,
     InputArray,
     Join,
@@ -43,9 +45,11 @@ from npde.graph.layers import (
     RegionIntegrals,
     ReleasedStencil,
     SolveLayer,
+    SparseAffine,
     SpectralLayer,
     StencilLayer,
     Tap,
+    Unflatten,
     Weight,
 )
 
@@ -162,6 +166,14 @@ class NodeEmitter:
                 return self._propagator(layer)
             case Factorization() as layer:
                 return self._factorization(layer)
+            case Flatten():
+                return self._flatten(node, inputs[0])
+            case Unflatten():
+                return f"{inputs[0]}.unflatten(-1, {self.graph.scheme.grid.shape!r})"
+            case AffineWeights() as layer:
+                return self._affine_weights(layer)
+            case SparseAffine():
+                return self._sparse_affine(node, inputs)
             case SpectralLayer():
                 return f"{self._helper('spectral')}({inputs[1]}, {inputs[0]})"
             case _:
@@ -430,9 +442,11 @@ class NodeEmitter:
         tail = f"[...{', None' * self.dimension}]"
         return f'{volume} * torch.einsum("{spec}->bc{outs}", {source}, {", ".join(matrices)}).flatten(1){tail}'
 
-    def _linear_call(self, block: str) -> str:
+    def _linear_call(self, block: str, timed: str = "") -> str:
         """The linear part as a function of the state alone."""
         arguments = self.constants.extra(block, None)
+        if "t" in self.graph.block(block).inputs:
+            arguments.insert(0, timed or "p.t")
         return f"lambda v: self.{block}({', '.join(['v', *arguments])})"
 
     def _propagator(self, layer: Propagator) -> str:
@@ -451,6 +465,51 @@ class NodeEmitter:
         call = f"{self._helper('factor_tridiagonal')}({apply}, {layer.channels}, {grid!r}, {layer.reach!r}, {layer.periodic!r}, self.unit)"
         self.helpers.add("diagonals")
         return f"{self._helper('frozen')}(lambda: {call})"
+
+    def _flatten(self, node: Node, source: str) -> str:
+        """The grid as one axis; what does not vary along an axis is expanded first."""
+        of = self._node(node.inputs[0])
+        grid = self.graph.scheme.grid.shape
+        if of.shape.extents == grid:
+            return f"{source}.flatten(-{self.dimension})" if self.dimension > 1 else source
+        if all(e == 1 for e in of.shape.extents):
+            return f"{source}[{', '.join(['...', *['0'] * (self.dimension - 1), ':'])}]"
+        lead = [self.batch] if of.shape.batch else []
+        shape = ", ".join(map(str, [*lead, of.shape.channels, *grid]))
+        return f"{source}.expand({shape}).flatten(-{self.dimension})"
+
+    def _affine_weights(self, layer: AffineWeights) -> str:
+        """The matrix of an affine block; a released one brings its own weights."""
+        grid = self.graph.scheme.grid.shape
+        if layer.released is not None:
+            stored = self.constants.parameters[layer.released]
+            weights = f"self.{layer.released}" if stored.steps is None else f"p.{layer.released}"
+            weights += "[stage]" if stored.stages else ""
+            apply = self._linear_call(layer.block, timed="START * self.unit")
+            zero = f"torch.zeros(1, {layer.channels}, {', '.join(map(str, grid))}).to(self.unit)"
+            call = apply.removeprefix("lambda v: ").replace("(v", f"({zero}", 1)
+            return f"({weights}, self.columns_{layer.block}, {call}.flatten())"
+        self._helper("diagonals")
+        apply = self._linear_call(layer.block, timed="START * self.unit")
+        return (
+            f"{self._helper('assemble')}({apply}, {layer.channels}, {grid!r}, "
+            f"{self.constants.pattern(layer)}, {layer.periodic!r}, self.unit)"
+        )
+
+    def _sparse_affine(self, node: Node, inputs: list[str]) -> str:
+        """`W x + b`; a bias that depends on the time is that of the block, evaluated now."""
+        source, matrix, *time = inputs
+        text = f"{self._helper('affine')}({matrix}, {source})"
+        weights = self._node(node.inputs[1])
+        block = self.graph.block(self.constants.block_of_matrix(weights))
+        if not time or "t" not in block.inputs:
+            return text
+        layer = self.constants.matrices[block.name]
+        grid = self.graph.scheme.grid.shape
+        zero = f"torch.zeros(1, {layer.channels}, {', '.join(map(str, grid))}).to(self.unit)"
+        now = f"self.{block.name}({', '.join([zero, time[0], *self.constants.extra(block.name, None)])})"
+        rows = node.shape.channels
+        return f"{text} + ({now}.flatten() - {matrix}[2]).reshape({rows}, -1)"
 
     def _solve(self, node: Node, layer: SolveLayer, inputs: list[str]) -> None:
         right, factors = inputs

@@ -49,6 +49,9 @@ def write_start(w: Writer, p: Parameter, constants: Constants) -> None:
     """The lines of `__init__` that create a learned array."""
     train = "" if not p.frozen else ", requires_grad=False"
     shape = shape_text(p)
+    if p.kind == "matrix":
+        _write_matrix(w, p, constants)
+        return
     if p.taps is not None:
         _write_taps(w, p, constants)
         return
@@ -117,6 +120,24 @@ def _write_taps(w: Writer, p: Parameter, constants: Constants) -> None:
         value = f"({value}).expand({shape_text(p)}).clone()"
     train = "" if not p.frozen else ", requires_grad=False"
     w.assign(f"self.{p.parameter}", f"nn.Parameter({value}{train})")
+
+
+def _write_matrix(w: Writer, p: Parameter, constants: Constants) -> None:
+    """A released matrix of the mlp realisation: the diagonals of its block, started at their finite-difference values."""
+    layer = next(m for m in constants.matrices.values() if m.released == p.attribute)
+    block = constants.graph.block(layer.block)
+    arguments = ["v"] + (["START * self.unit"] if "t" in block.inputs else [])
+    grid = constants.graph.scheme.grid.shape
+    w.line("with torch.no_grad():")
+    with w.indented():
+        apply = f"lambda v: self.{layer.block}({', '.join(arguments)})"
+        w.assign(
+            "weights, columns, _",
+            f"assemble({apply}, {layer.channels}, {grid!r}, {constants.pattern(layer)}, {layer.periodic!r}, self.unit)",
+        )
+    value = f"weights.expand({shape_text(p)}).clone()" if leading(p) else "weights"
+    w.line(f"self.{p.parameter} = nn.Parameter({value})")
+    w.line(f'self.register_buffer("columns_{layer.block}", columns, persistent=False)')
 
 
 def write_module(w: Writer, m: SubModule, constants: Constants) -> None:

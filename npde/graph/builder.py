@@ -23,8 +23,10 @@ def identifier(text: str) -> str:
 
 
 def joint(shapes: list[Shape]) -> Shape:
-    """The shape of an array-by-array operation: every extent the largest."""
-    extents = tuple(max(s.extents[i] for s in shapes) for i in range(len(shapes[0].extents)))
+    """The shape of an array-by-array operation: every extent the largest. What does not vary fits any number of axes."""
+    varying = [s for s in shapes if any(e > 1 for e in s.extents)]
+    rank = len((varying or shapes)[0].extents)
+    extents = tuple(max((s.extents[i] for s in varying), default=1) for i in range(rank))
     return Shape(any(s.batch for s in shapes), max(s.channels for s in shapes), extents)
 
 

@@ -7,12 +7,15 @@ part of the axes) runs on the grid between two changes of shape.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
 from math import prod
 
 import sympy as sp
 
+from npde.discretize.scheme import Scheme
 from npde.graph.graph import Region, Shape
 from npde.graph.layers import (
     AffineWeights,
@@ -20,45 +23,83 @@ from npde.graph.layers import (
     CoordinateArray,
     Dense,
     Flatten,
+    Join,
     SparseAffine,
     Unflatten,
 )
 from npde.graph.lower import Lowering
+from npde.model.problem import Input, LearnedCoefficient, LearnedStencil
 from npde.symbolic import operators as op
-from npde.symbolic.system import Unknown
+from npde.symbolic.system import CoordinateMeaning, Meaning, Unknown
 
 POINTWISE_LIKE = (op.Component, op.Stack, op.ClosureApply, op.MatVec, op.DotProduct)
 """Operators that do not look beyond their cell."""
 
-OperatorBlock = Callable[[sp.Expr], tuple[str, tuple[int, ...]]]
-"""Makes the block of an operator on the grid; gives its name and its reach."""
+Offsets = tuple[tuple[int, ...], ...]
+
+OperatorBlock = Callable[[sp.Expr], tuple[str, tuple[sp.Symbol, ...], Offsets]]
+"""Makes the block of an operator on the grid; gives its name, the unknowns it reads and the cells it looks at."""
 
 
-def is_affine(expr: sp.Expr, unknowns: frozenset[sp.Symbol]) -> bool:
-    """Whether an expression is affine in the unknowns by its form, and local (no sums, no learned layers)."""
+def pattern(taps: Iterable[tuple[int, ...]], walls: tuple[int, ...]) -> Offsets:
+    """The cells that a stencil with taps at `taps` looks at. `walls[i]` is how many interior cells a ghost cell of axis i is made
+    of (0: periodic): at a wall, an offset beyond it is replaced by those cells."""
+    found: dict[tuple[int, ...], None] = {}
+    for tap in taps:
+        choices = []
+        for offset, cells in zip(tap, walls, strict=True):
+            near = range(-(abs(offset) - 1), cells) if cells and offset else range(0)
+            choices.append(dict.fromkeys((offset, *(n if offset < 0 else -n for n in near))))
+        found.update(dict.fromkeys(product(*choices)))
+    return tuple(sorted(found))
+
+
+def shifting(scheme: Scheme, meanings: Mapping[sp.Symbol, Meaning]) -> frozenset[sp.Symbol]:
+    """Symbols whose values change with the sample or the step: no matrix is assembled from them."""
+    marching = scheme.system.problem.marching
+    found = set()
+    for symbol, meaning in meanings.items():
+        match meaning:
+            case Input() | LearnedStencil(per_step=True):
+                found.add(symbol)
+            case LearnedCoefficient(coordinates=coordinates) if marching in coordinates:
+                found.add(symbol)
+            case CoordinateMeaning(name=name) if name == marching:
+                found.add(symbol)
+            case _:
+                pass
+    return frozenset(found)
+
+
+def is_affine(expr: sp.Expr, unknowns: frozenset[sp.Symbol], banned: frozenset[sp.Symbol]) -> bool:
+    """Whether an expression is affine in the unknowns by its form, local (no sums, no learned layers), free of `banned`."""
+    return not expr.free_symbols & banned and _affine_form(expr, unknowns)
+
+
+def _affine_form(expr: sp.Expr, unknowns: frozenset[sp.Symbol]) -> bool:
     if not expr.free_symbols & unknowns:
         return not expr.has(op.GridOperator)
     match expr:
         case sp.Symbol():
             return True
         case sp.Add():
-            return all(is_affine(a, unknowns) for a in expr.args)
+            return all(_affine_form(a, unknowns) for a in expr.args)
         case sp.Mul():
             holding = [a for a in expr.args if a.free_symbols & unknowns]
             rest = [a for a in expr.args if not a.free_symbols & unknowns]
-            return len(holding) == 1 and is_affine(holding[0], unknowns) and not any(a.has(op.GridOperator) for a in rest)
+            return len(holding) == 1 and _affine_form(holding[0], unknowns) and not any(a.has(op.GridOperator) for a in rest)
         case op.Diff() | op.Lap() | op.FaceDiff():
-            return is_affine(expr.args[0], unknowns)
+            return _affine_form(expr.args[0], unknowns)
         case op.KernelApply():
             return isinstance(expr.args[1], sp.Symbol)
         case _:
             return False
 
 
-def split_affine(expr: sp.Expr, unknowns: frozenset[sp.Symbol]) -> tuple[sp.Expr, sp.Expr]:
+def split_affine(expr: sp.Expr, unknowns: frozenset[sp.Symbol], banned: frozenset[sp.Symbol]) -> tuple[sp.Expr, sp.Expr]:
     """(affine part, rest); everything is rest if no term of the affine part looks at neighbors."""
     terms = sp.Add.make_args(expr)
-    affine = [t for t in terms if is_affine(t, unknowns)]
+    affine = [t for t in terms if is_affine(t, unknowns, banned)]
     if not any(t.has(*op.DIFFERENTIAL, op.KernelApply) for t in affine):
         return sp.Integer(0), expr
     return sp.Add(*affine), sp.Add(*(t for t in terms if t not in affine))
@@ -70,7 +111,18 @@ class FlatLowering(Lowering):
 
     operator: OperatorBlock | None = None
     state: str = ""
-    released: Callable[[str], str | None] | None = None
+    released: Callable[[int, str, int, Offsets], str] | None = None
+
+    @cached_property
+    def banned(self) -> frozenset[sp.Symbol]:
+        return shifting(self.scheme, self.names.meanings)
+
+    @cached_property
+    def has_matrices(self) -> bool:
+        """Whether wall data and coefficients are the same for all samples and steps (closed forms in time are added later)."""
+        time = self.names.symbol(self.scheme.system.problem.marching or "")
+        parts = [w for g in self.scheme.ghosts for w in (g.data, *g.data_weights, *(w for row in g.weights for w in row))]
+        return not any(p.free_symbols & (self.banned - {time}) for p in parts)
 
     @property
     def cells(self) -> int:
@@ -102,7 +154,7 @@ class FlatLowering(Lowering):
         if isinstance(expr, op.Nonlocal) and len(expr.args) - 2 == len(self.scheme.grid.axes):
             return self._dense(expr)
         unknowns = frozenset(s for s, m in self.names.meanings.items() if isinstance(m, Unknown))
-        if is_affine(expr, unknowns):
+        if self.has_matrices and is_affine(expr, unknowns, self.banned):
             return self.matrix(expr)
         return self._on_grid(expr)
 
@@ -114,18 +166,31 @@ class FlatLowering(Lowering):
         shape = Shape(self.shape(source).batch, self.shape(source).channels, (self.cells,))
         return self.builder.add(Dense((0,)), (source, matrix), shape, self.interior, f"{matrix}_of_{source}")
 
-    def matrix(self, expr: sp.Expr, name: str | None = None, channels: int = 0) -> str:
-        """An affine operator of the state as a sparse matrix."""
+    def matrix(self, expr: sp.Expr) -> str:
+        """An affine operator of some unknowns as a sparse matrix."""
         assert self.operator is not None
-        block, reach, rows = (*self.operator(expr), channels) if name is None else (name, *self.operator(expr)[1:], channels)
-        rows = rows or self.rows_of(expr)
+        block, sources, offsets = self.operator(expr)
+        return self.sparse(block, self.joined(sources), self.rows_of(expr), offsets)
+
+    def joined(self, sources: tuple[sp.Symbol, ...]) -> str:
+        """Flat unknowns behind one another."""
+        parts = tuple(self.unknowns[s] for s in sources)
+        channels = sum(self.shape(p).channels for p in parts)
+        if len(parts) == 1:
+            return parts[0]
+        if channels == self.shape(self.state).channels:
+            return self.state
+        return self.builder.add(Join(), parts, Shape(True, channels, (self.cells,)), self.interior, "operands")
+
+    def sparse(self, block: str, source: str, rows: int, offsets: Offsets) -> str:
+        """`W x + b` of an affine block."""
         periodic = tuple(a.periodic for a in self.scheme.grid.axes)
-        released = self.released(block) if self.released is not None else None
-        weights = self.builder.add(
-            AffineWeights(block, rows, reach, periodic, released), (), Shape(False, 1, (1,)), self.interior, f"weights_{block}"
-        )
+        released = self.released(self.shape(source).channels, block, rows, offsets) if self.released is not None else None
+        layer = AffineWeights(block, self.shape(source).channels, offsets, periodic, released)
+        weights = self.builder.add(layer, (), Shape(False, 1, (1,)), self.interior, f"weights_{block}")
+        inputs = (source, weights) if self.time is None else (source, weights, self.time)
         shape = Shape(True, rows, (self.cells,))
-        return self.builder.add(SparseAffine(rows), (self.state, weights), shape, self.interior, f"{block}_value")
+        return self.builder.add(SparseAffine(rows), inputs, shape, self.interior, f"{block}_value")
 
     def rows_of(self, expr: sp.Expr) -> int:
         """Channels of a linear operator's value."""
@@ -138,12 +203,12 @@ class FlatLowering(Lowering):
     def _on_grid(self, expr: sp.Expr) -> str:
         """An operator that is no matrix: its block runs on the grid."""
         assert self.operator is not None
-        block, _ = self.operator(expr)
+        block, sources, _ = self.operator(expr)
         grid = Shape(True, self.rows_of(expr), self.scheme.grid.shape)
-        total = self.shape(self.state).channels
-        back = self.builder.add(
-            Unflatten(), (self.state,), Shape(True, total, self.scheme.grid.shape), self.interior, "on_grid"
-        )
+        flat = self.joined(sources) if sources else self.state
+        total = self.shape(flat).channels
+        shape = Shape(True, total, self.scheme.grid.shape)
+        back = self.builder.add(Unflatten(), (flat,), shape, self.interior, "on_grid")
         inputs = (back,) if self.time is None else (back, self.time)
         value = self.builder.add(Call(block), inputs, grid, self.interior, f"{block}_grid")
         return self.flattened(value)

@@ -73,7 +73,7 @@ class Parameter:
 
     attribute: str
     parameter: str
-    kind: Literal["coefficient", "kernel", "stencil", "released"]
+    kind: Literal["coefficient", "kernel", "stencil", "released", "matrix"]
     shape: tuple[int, ...]
     axes: tuple[int, ...]
     steps: int | None

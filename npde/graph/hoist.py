@@ -35,13 +35,13 @@ def hoist(blocks: tuple[Block, ...], skip: frozenset[str]) -> tuple[Block, ...]:
     return (builder.finish(tuple(exported)), *out)
 
 
-def changes(block: Block, blocks: dict[str, Block]) -> bool:
-    """Whether a block depends on the step or the time besides its state."""
+def changes(block: Block, *, time_too: bool = True) -> bool:
+    """Whether a block depends on the step (or the time) besides its state."""
     for node in block.nodes:
         match node.layer:
             case Weight(per_step=True) | InputArray(per_step=True):
                 return True
-            case Placeholder() if node.name == "t":
+            case Placeholder() if node.name == "t" and time_too:
                 return True
             case _:
                 pass
@@ -74,8 +74,10 @@ def _invariant(node: Node, fixed: dict[str, str], blocks: dict[str, Block]) -> b
             return False
         case Weight(per_step=per_step) | InputArray(per_step=per_step):
             return not per_step
-        case Factorization(block=name) | Propagator(block=name) | AffineWeights(block=name):
-            return not changes(blocks[name], blocks)
+        case Factorization(block=name) | Propagator(block=name):
+            return not changes(blocks[name])
+        case AffineWeights(block=name, released=released):
+            return released is None and not changes(blocks[name], time_too=False)
         case CoordinateArray():
             return True
         case _:

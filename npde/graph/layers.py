@@ -309,12 +309,12 @@ class Unflatten:
 
 @dataclass(frozen=True, slots=True)
 class AffineWeights:
-    """`W` and `b` of the affine block `block` on its pattern: diagonals [taps, M], columns [taps, M], bias [M], found by
-    applying the block to a coloring of unit vectors. `released`: they train on their own, started there."""
+    """`W` and `b` of the affine block `block` of `channels` channels on its pattern: a weight a row and offset in `offsets`, found
+    by applying the block to a coloring of unit vectors. `released`: the weights train on their own, started there."""
 
     block: str
     channels: int
-    reach: tuple[int, ...]
+    offsets: tuple[tuple[int, ...], ...]
     periodic: tuple[bool, ...]
     released: str | None
 
