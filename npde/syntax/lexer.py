@@ -28,6 +28,7 @@ def tokens(source: Source, tables: Tables, wrong: Collector) -> list[Token]:
     while place < len(text) and bad < MAXIMUM:
         if len(found) == limits.TOKENS:
             wrong.add(codes.TOO_MANY_TOKENS.at(Span(place, place + 1), limit=limits.TOKENS))
+            found.append(Token(BAD, "", place, place))
             break
         hit = match(text, place)
         if hit is None:
