@@ -3,7 +3,7 @@
 Conventions, the same for every node (N entries of the node's own array, all samples of the batch included):
 
     pointwise        N Σ operations: + − × ÷ and comparisons count 1, a power by repeated squaring, exp tanh … count 10
-    stencil          N (2 T − 1), T taps
+    stencil          N (2 T − 1), T cells looked at
     convolution      2 N C_in Π extents; its adjoint the same with C_out
     dense            2 N M, M cells summed over
     closure          (N / C_out) Σ_layers (2 in out + activation)
@@ -12,8 +12,8 @@ Conventions, the same for every node (N entries of the node's own array, all sam
     FFT              5/2 n log2 n for n real entries
     block LU         n (14/3) m³ to factor, 6 n m² to solve: n blocks of m unknowns
 
-Bytes are those of an unfused run: every node reads its inputs once and writes its value once; a `Channels` or `Crop` is a
-view and moves nothing. Parameters are counted by the module, not by the node that uses them.
+Bytes are those of an unfused run: every node reads its inputs once and writes its value once; a `Channels`, `Crop` or
+`Flatten` is a view and moves nothing. Parameters are counted by the module, not by the node that uses them.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ from npde.graph.layers import (
     DotChannels,
     Extend,
     Factorization,
+    Flatten,
     Ghost,
     InputArray,
     Join,
@@ -61,6 +62,7 @@ from npde.graph.layers import (
     SparseAffine,
     SpectralLayer,
     StencilLayer,
+    Unflatten,
     Weight,
 )
 from npde.symbolic.operators import AbsoluteValue, Maximum, Minimum, Relu, Step, Where
@@ -95,7 +97,7 @@ class Cost:
 @dataclass(frozen=True, slots=True)
 class Costs:
     """Costs of a graph for a batch and an item size: every node once (`nodes`, by block and name), every block once
-    (`blocks`, what it calls and loops over included), a step and a whole forward."""
+    (`blocks`, what it calls and loops over included), a step, and a whole forward with the coefficients computed once before it."""
 
     nodes: dict[tuple[str, str], Cost]
     blocks: dict[str, Cost]
@@ -181,7 +183,7 @@ class _Counter:
         step = step_block(self.graph)
         root = self.graph.blocks[-1].name
         names = [b.name for b in self.graph.blocks]
-        forward = blocks["forward" if "forward" in names else root]
+        forward = blocks["forward" if "forward" in names else root] + blocks.get("coefficients", Cost())
         parameters = sum(parameter_count(p) for p in self.graph.parameters)
         parameters += sum(m.parameters for m in self.graph.modules)
         return Costs(nodes, blocks, blocks[step] if step else forward, forward, parameters)
@@ -206,10 +208,12 @@ class _Counter:
                 return self._block(self.graph.block(name), nodes, blocks)
             case Loop(block=name, trips=trips):
                 return self._block(self.graph.block(name), nodes, blocks).times(trips)
-            case AffineWeights(block=name, reach=reach):
-                colors = prod(2 * r + 1 for r in reach)
+            case AffineWeights(block=name, offsets=offsets):
+                colors = prod(2 * r + 1 for r in pattern_reach(offsets)) * node.layer.channels
                 return self._block(self.graph.block(name), nodes, blocks).times(colors)
-            case Placeholder() | Weight() | InputArray() | Coefficient() | Channels() | Crop():
+            case (
+                Placeholder() | Weight() | InputArray() | Coefficient() | Channels() | Crop() | Flatten() | Unflatten()
+            ):
                 return Cost()
             case _:
                 read = sum(self._size(i) for i in inputs) * self.itemsize
@@ -232,8 +236,8 @@ class _Counter:
         match node.layer:
             case Placeholder() | Weight() | InputArray() | Coefficient() | Channels() | Crop() | Join() | Extend():
                 return 0
-            case Call() | Loop() | AffineWeights():
-                return 0  # counted by `_node` through the block they run
+            case Call() | Loop() | AffineWeights() | Flatten() | Unflatten():
+                return 0  # blocks are counted by `_node`, views cost nothing
             case CoordinateArray():
                 return 2 * count
             case Noise():
@@ -241,7 +245,7 @@ class _Counter:
             case Ghost(rules=rules):
                 return _ghost_operations(rules, node.shape, self.batch)
             case StencilLayer(taps=taps):
-                return count * max(2 * len(taps) - 1, 0)
+                return count * max(2 * len({t.offset for t in taps}) - 1, 0)
             case ReleasedStencil(extents=extents):
                 return count * (2 * prod(extents) - 1)
             case Pointwise(expression=expression):
@@ -311,6 +315,11 @@ class _Counter:
                 if isinstance(node.layer, Factorization) and node.layer.block == wanted:
                     return node.layer.reach
         return (1,) * len(solve.shape.extents)
+
+
+def pattern_reach(offsets: tuple[tuple[int, ...], ...]) -> tuple[int, ...]:
+    """The largest offset of a sparse pattern, an axis."""
+    return tuple(max(abs(o) for o in column) for column in zip(*offsets, strict=True))
 
 
 def _blocks(grid: list[int], reach: tuple[int, ...], channels: int) -> tuple[int, int]:

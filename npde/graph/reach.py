@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from math import ceil, inf
 
-from npde.graph.cost import step_block
+from npde.graph.cost import pattern_reach, step_block
 from npde.graph.graph import LayerGraph, Node
 from npde.graph.layers import (
     AffineWeights,
@@ -113,8 +113,8 @@ def _through_weights(graph: LayerGraph, weights: Node) -> Reach:
     if isinstance(layer, Coefficient):
         layer = graph.block("coefficients").node(layer.name).layer
     match layer:
-        case AffineWeights(reach=reach):
-            return tuple(float(r) for r in reach)
+        case AffineWeights(offsets=offsets):
+            return tuple(float(r) for r in pattern_reach(offsets))
         case Propagator(block=block) | Factorization(block=block):
             return tuple(inf if r else 0.0 for r in block_reach(graph, block))
         case _:

@@ -1,0 +1,149 @@
+"""One box of a picture: its title, formula, notes, what it learns, and the statement it comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from npde.graph.cost import parameter_count
+from npde.graph.graph import LayerGraph
+from npde.graph.layers import (
+    Call,
+    ClosureNetwork,
+    Ghost,
+    InputArray,
+    LiftLayer,
+    Loop,
+    Placeholder,
+    Pointwise,
+    ReadOut,
+    Weight,
+)
+from npde.source import Span
+from npde.view.describe import label
+from npde.view.diagram import Box, Diagram
+from npde.view.folding import Folding
+from npde.view.notation import exact_text, shape_text, shortened, wrapped
+from npde.view.values import Value
+
+FORMULA_WIDTH = 38
+FORMULA_LINES = 3
+NOTE_WIDTH = 44
+
+
+@dataclass
+class BoxMaker:
+    """Makes the boxes of one block; `shown` remembers what was already said to be learned."""
+
+    graph: LayerGraph
+    folding: Folding
+    shown: set[str] = field(default_factory=set)
+
+    def box(self, value: Value, inner: Diagram | None = None) -> Box:
+        """The box of a value, `inner` the picture of a loop's block."""
+        members = self.folding.members(value)
+        inputs = tuple(self.folding.flat.values[i].node.shape for i in value.inputs)
+        words = label(self.graph, value.node.layer, inputs, value.node.shape)
+        trips = value.node.layer.trips if isinstance(value.node.layer, Loop) else 1
+        formula = () if words.family in ("port", "frame") else self._formula(value)
+        notes = (*(() if isinstance(value.node.layer, Placeholder) else words.notes), *self._walls(members))
+        learned, count = ((), 0) if isinstance(value.node.layer, Loop) else self._learned(members)
+        return Box(
+            value.id, words.family, self._title(value, words.title), formula, notes, learned, count, members,
+            shape_text(value.node.shape), self._span(value), inner, trips,
+        )  # fmt: skip
+
+    def with_name(self, box: Box) -> Box:
+        """With the name of its value in front of the formula, if another formula uses that name."""
+        wording = self.folding.wording
+        if box.id not in wording.named or not box.formula:
+            return box
+        name, formula = wording.name(box.id), wording.own_formula(box.id)
+        if name == formula:
+            return replace(box, formula=())
+        return replace(box, formula=wrapped(f"{name} = {formula}", FORMULA_WIDTH, FORMULA_LINES))
+
+    def _formula(self, value: Value) -> tuple[str, ...]:
+        text = self.folding.wording.own_formula(value.id)
+        if text == value.node.name:
+            return ()
+        return wrapped(text, FORMULA_WIDTH, FORMULA_LINES)
+
+    # --- titles -------------------------------------------------------------------------------------------------------
+
+    def _title(self, value: Value, usual: str) -> str:
+        match value.node.layer:
+            case Placeholder():
+                return self.folding.wording.text(value.id)
+            case InputArray(name=name, per_step=per_step):
+                return f"input {name}, a value a step" if per_step else f"input {name}"
+            case Loop():
+                return self._loop_title()
+            case Call(block=name, stage=stage) if self._calls(name) > 1:
+                return f"{name}, stage {stage + 1}"
+            case Pointwise() if self.folding.is_update(value):
+                return "update"
+            case Pointwise() if value.id.startswith("initial/") and not self.folding.flat.inputs:
+                name = self.folding.wording.name(value.id)
+                return f"initial {name}"
+            case _:
+                return usual
+
+    def _calls(self, name: str) -> int:
+        layers = (v.node.layer for v in self.folding.flat.values.values())
+        return sum(isinstance(layer, Call) and layer.block == name for layer in layers)
+
+    def _loop_title(self) -> str:
+        scheme = self.graph.scheme
+        marching = scheme.system.problem.marching or "t"
+        return f"{scheme.name} step, d{marching} = {exact_text(scheme.dt)}"
+
+    # --- notes --------------------------------------------------------------------------------------------------------
+
+    def _walls(self, members: tuple[str, ...]) -> list[str]:
+        """What fills the ghost cells, in the words of the file."""
+        problem = self.graph.scheme.system.problem
+        fields = {u.symbol: u.field for u in self.graph.scheme.system.unknowns}
+        notes: list[str] = []
+        for name in members:
+            layer = self.folding.flat.values[name].node.layer
+            if not isinstance(layer, Ghost):
+                continue
+            axes = [a for a, w in zip(self.graph.scheme.grid.axes, layer.widths, strict=True) if w]
+            periodic = [a.name for a in axes if a.periodic]
+            if periodic:
+                notes.append("periodic" if len(periodic) == len(axes) else f"periodic in {', '.join(periodic)}")
+            walls = {(fields[r.unknown], r.axis, r.side) for r in layer.rules}
+            conditions = [c for c in problem.conditions if (c.field, c.coordinate, c.side) in walls]
+            notes.extend(f"wall: {' '.join(problem.source.snippet(c.span).split())}" for c in conditions)
+        return [shortened(n, NOTE_WIDTH) for n in dict.fromkeys(notes)][:4]
+
+    def _learned(self, members: tuple[str, ...]) -> tuple[tuple[str, ...], int]:
+        """What trains in a box, "name: how many numbers" (the name alone where another box said so), and how many."""
+        sizes = {p.attribute: parameter_count(p) for p in self.graph.parameters if not p.frozen}
+        sizes |= {m.name: m.parameters for m in self.graph.modules}
+        names: dict[str, None] = {}
+        for member in members:
+            match self.folding.flat.values[member].node.layer:
+                case Weight(name=name) | ClosureNetwork(name=name) | LiftLayer(name=name) | ReadOut(name=name):
+                    names[name] = None
+                case _:
+                    pass
+        known = [n for n in names if n in sizes]
+        new = [n for n in known if n not in self.shown]
+        self.shown.update(new)
+        return tuple(f"{n}: {sizes[n]:,}" if n in new else n for n in known), sum(sizes[n] for n in new)
+
+    def _span(self, value: Value) -> Span:
+        """The statement a box comes from."""
+        problem = self.graph.scheme.system.problem
+        block = value.id.partition("/")[0]
+        match value.node.layer:
+            case Loop() if problem.numerics.march is not None:
+                return problem.numerics.march.span
+            case InputArray(name=name):
+                return next((i.span for i in problem.inputs if i.name == name), value.node.span)
+            case _ if block == "initial" and problem.initials:
+                return problem.initials[0].span
+            case _:
+                outputs = (o.span for o in problem.outputs if block == f"output_{o.name}")
+                return next(outputs, value.node.span)
