@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from npde import settings
-from npde.diagnostics import Diagnostic, DiagnosticError, NpdeError
+from npde.diagnostics import Diagnostic, DiagnosticError
 from npde.recipe import Recipe
 from npde.source import Source
 
@@ -233,27 +233,39 @@ class Model:
 
 def check(compilation: Compilation) -> list[Diagnostic]:
     """The diagnostics of all stages up to the first that fails, in the order of the text."""
+    from npde import model
+
+    found: list[Diagnostic] = []
     try:
-        scheme = compilation.scheme
-        _ = compilation.graph
+        problem, reported = model.check(compilation.tree, compilation.overrides)
+        found.extend(reported)
+        if problem is not None:
+            found.extend(compilation.scheme.warnings)
+            _ = compilation.graph
     except DiagnosticError as error:
-        return sorted(error.diagnostics, key=lambda d: d.span)
-    return sorted(scheme.warnings, key=lambda d: d.span)
+        found.extend(error.diagnostics)
+    return sorted(dict.fromkeys(found), key=lambda d: (d.span, d.code))
 
 
 def show(compilation: Compilation, stage: str) -> str:
     """A stage of a compilation as text."""
-    from npde import dump
-
     match stage:
         case "syntax":
+            from npde import dump
+
             return dump.text(compilation.tree)
         case "problem":
-            return dump.text(compilation.problem)
+            from npde import model
+
+            return model.describe(compilation.problem)
         case "system":
-            return dump.text(compilation.system)
+            from npde.analysis.text import system_text
+
+            return system_text(compilation.system)
         case "scheme":
-            return dump.text(compilation.scheme)
+            from npde.analysis.text import scheme_text
+
+            return scheme_text(compilation.scheme)
         case "graph":
             from npde import view
 
@@ -262,6 +274,25 @@ def show(compilation: Compilation, stage: str) -> str:
             return compilation.source
         case _:
             raise settings.OptionError(f"'stage' is one of {', '.join(STAGES)}, not '{stage}'.")
+
+
+def show_json(compilation: Compilation, stage: Stage) -> str:
+    """A stage of a compilation as JSON."""
+    import json
+
+    from npde import dump
+
+    match stage:
+        case "graph":
+            from npde import view
+
+            return str(view.render(compilation.graph, "json"))
+        case "source":
+            return json.dumps({"class": compilation.graph.class_name, "source": compilation.source}, indent=2) + "\n"
+        case _:
+            records = {"syntax": "tree"}
+            record = getattr(compilation, records.get(stage, stage))
+            return json.dumps(dump.data(record), indent=2, ensure_ascii=False) + "\n"
 
 
 def _plain_equation(equation: sp.Eq) -> str:
@@ -289,5 +320,7 @@ def _device(device: torch.device | str | None) -> torch.device | None:
         found = torch.device(device)
         torch.empty(0, device=found)
     except (RuntimeError, AssertionError, TypeError) as error:
-        raise NpdeError(f"The device '{device}' cannot be used here: {str(error).splitlines()[0]}") from error
+        raise settings.OptionError(
+            f"The device '{device}' cannot be used here: {str(error).splitlines()[0]}"
+        ) from error
     return found

@@ -55,8 +55,8 @@ class Recurrent(nn.Module):
         sequence = input.unsqueeze(1) if not is_batched else input.transpose(0, 1) if self.batch_first else input
         hidden = self._start(h_0, sequence, is_batched)
         outputs = []
-        for features in sequence:
-            out, hidden = self.net.cell(features.reshape(-1, *self.input_shape), hidden)  # type: ignore[operator]
+        for step, features in enumerate(sequence):
+            out, hidden = self.net.cell(features.reshape(-1, *self.input_shape), hidden, step=step)  # type: ignore[operator]
             outputs.append(_flat(out))
         output = torch.stack(outputs)
         final = hidden.flatten(1).unsqueeze(0)

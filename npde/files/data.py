@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -15,11 +13,12 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from npde.diagnostics import Code, Collector, Diagnostic, DiagnosticError
+from npde.diagnostics import Code, Collector, InternalError
 from npde.diagnostics.catalogue import data as codes
-from npde.files.atomic import reason
-from npde.files.layouts import LAYOUTS, Layout, Listing, Slot, listing, outside_links, recognize
+from npde.files.hdf5 import failure, listed, opened, present
+from npde.files.layouts import LAYOUTS, Layout, Listing, Slot, listing, recognize
 from npde.files.limits import SHARE, available_bytes, human
+from npde.files.resize import resized
 from npde.model.problem import Coordinate, Field, Input, Output, Problem
 from npde.source import NOWHERE, Source, Span
 
@@ -74,55 +73,40 @@ def read(
         return reader.read()
 
 
-def read_array(path: str | os.PathLike[str], name: str, problem: Problem, target: Input) -> Array:
-    """One input, [B, (S,) (n,) *grid], from the data set `name` of a file; without a batch axis it gets one of length 1."""
+def read_array(
+    path: str | os.PathLike[str], name: str, problem: Problem, target: Input, *, resize: bool = False
+) -> Array:
+    """One input, [B, (S,) (n,) *grid], from the data set `name` of a file; without a batch axis it gets one of length 1.
+
+    `resize` interpolates it onto the model's grid. Raises `DiagnosticError` (N10xx).
+    """
     with opened(path) as file:
         item = file.get(name)
         if not isinstance(item, h5py.Dataset):
-            raise _failure(
-                problem.source, codes.NO_SUCH_DATA_SET, target.span, path=path, name=name, present=_present(file)
+            raise failure(
+                problem.source, codes.NO_SUCH_DATA_SET, target.span, path=path, name=name, present=present(file)
             )
         slot = Slot(tuple(item.shape or ()), item.dtype, lambda count: item[()] if item.ndim == 0 else item[:count])
-        reader = _Reader(str(path), problem, Listing("npde", {target.name: slot}, (), None), MappingProxyType({}), None)
+        only = Listing("npde", {target.name: slot}, (), None)
+        reader = _Reader(str(path), problem, only, MappingProxyType({}), None, resize)
+        reader.check_size([slot])
+        reader.collector.raise_errors()
         array = reader.declared(target)
         reader.collector.raise_errors()
-        assert array is not None
-        return array
-
-
-@contextmanager
-def opened(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
-    """An HDF5 file for reading. Raises N1001 when it cannot be, N1013 when it points into other files."""
-    nowhere = Source(str(path), "")
-    if not Path(path).is_file():
-        why = "it is a folder" if Path(path).is_dir() else "there is no such file"
-        raise _failure(nowhere, codes.CANNOT_OPEN, NOWHERE, path=path, reason=why)
-    if not h5py.is_hdf5(path):
-        raise _failure(nowhere, codes.CANNOT_OPEN, NOWHERE, path=path, reason="it is not an HDF5 file")
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        why = reason(error) if error.strerror else "it is damaged, or still being written"
-        raise _failure(nowhere, codes.CANNOT_OPEN, NOWHERE, path=path, reason=why) from error
-    with file:
-        for name in outside_links(file):
-            raise _failure(nowhere, codes.OUTSIDE_LINK, NOWHERE, path=path, name=name)
-        try:
-            yield file
-        except OSError as error:
-            why = "it is damaged"
-            raise _failure(nowhere, codes.CANNOT_OPEN, NOWHERE, path=path, reason=why) from error
+        if array is None:
+            raise InternalError("an input was neither read nor refused")
+        return reader.on_grid(target, array)
 
 
 def _listing(path: str | os.PathLike[str], file: h5py.File, layout: Layout | None) -> Listing:
     nowhere = Source(str(path), "")
     chosen = layout or recognize(file)
     if chosen is None or str(chosen) not in LAYOUTS:
-        raise _failure(nowhere, codes.UNKNOWN_LAYOUT, NOWHERE, path=path, present=_present(file))
+        raise failure(nowhere, codes.UNKNOWN_LAYOUT, NOWHERE, path=path, present=present(file))
     try:
         return listing(file, chosen)
     except (KeyError, ValueError, AttributeError, IndexError) as error:
-        raise _failure(nowhere, codes.UNKNOWN_LAYOUT, NOWHERE, path=path, present=_present(file)) from error
+        raise failure(nowhere, codes.UNKNOWN_LAYOUT, NOWHERE, path=path, present=present(file)) from error
 
 
 @dataclass
@@ -134,6 +118,7 @@ class _Reader:
     listing: Listing
     names: Mapping[str, str]
     samples: int | None
+    resize: bool = False
     collector: Collector = field(init=False)
 
     def __post_init__(self) -> None:
@@ -141,7 +126,7 @@ class _Reader:
 
     def read(self) -> Data:
         wanted = self._wanted()
-        self._check_size([slot for _, slot in (*wanted, *self._axes())])
+        self.check_size([slot for _, slot in (*wanted, *self._axes())])
         self.collector.raise_errors()
         self._check_positions()
         self.collector.raise_errors()
@@ -161,13 +146,13 @@ class _Reader:
         problem = self.problem
         slots = [(declared, self._slot(declared)) for declared in self._declared()]
         found = [(declared, slot) for declared, slot in slots if slot is not None]
-        present = _listed([*self.listing.arrays])
+        known = listed([*self.listing.arrays])
         for target in problem.inputs:
             if self._slot(target) is None:
-                self._report(codes.NO_SUCH_DATA_SET, target.span, name=self._name(target), present=present)
+                self._report(codes.NO_SUCH_DATA_SET, target.span, name=self._name(target), present=known)
         if not any(isinstance(d, Field | Output) for d, _ in found):
             first = problem.fields[0]
-            self._report(codes.NO_SUCH_DATA_SET, first.span, name=self._name(first), present=present)
+            self._report(codes.NO_SUCH_DATA_SET, first.span, name=self._name(first), present=known)
         return found
 
     def _declared(self) -> tuple[Declared, ...]:
@@ -236,12 +221,18 @@ class _Reader:
             return None
         return array
 
+    def on_grid(self, target: Declared, array: Array) -> Array:
+        """The array interpolated onto the model's grid, if that was asked for."""
+        cells = dict(self.problem.numerics.cells)
+        grid = tuple(cells[c] for c in target.coordinates if c in cells)
+        return resized(array, array.ndim - len(grid), grid) if self.resize and grid else array
+
     def _expected(self, target: Declared) -> tuple[int | str, ...]:
         """[B, T, (n,) *grid] with names where any length will do."""
         cells = dict(self.problem.numerics.cells)
         time = self.problem.marching
         has_time = isinstance(target, Field) or time in target.coordinates
-        grid = tuple(cells[c] for c in target.coordinates if c in cells)
+        grid = tuple("cells" if self.resize else cells[c] for c in target.coordinates if c in cells)
         return ("batch", *((time,) if has_time and time else ()), *target.shape, *grid)
 
     def _shape_hint(self, found: tuple[int, ...], expected: tuple[int | str, ...]) -> str:
@@ -259,8 +250,8 @@ class _Reader:
         slot = self.listing.time or self.listing.arrays.get(self.names.get(name, name))
         if slot is None or len(slot.shape) != 1:
             if fields:
-                present = _listed([*self.listing.arrays])
-                self._report(codes.NO_SUCH_DATA_SET, self._coordinate(name).span, name=name, present=present)
+                known = listed([*self.listing.arrays])
+                self._report(codes.NO_SUCH_DATA_SET, self._coordinate(name).span, name=name, present=known)
             return None
         times = np.asarray(slot.load(None), dtype=np.float64)
         for field_name, array in fields.items():
@@ -276,7 +267,7 @@ class _Reader:
 
     # --- checks over all ----------------------------------------------------------------------------------------------
 
-    def _check_size(self, slots: list[Slot]) -> None:
+    def check_size(self, slots: list[Slot]) -> None:
         needed = sum(_bytes(slot, self.samples) for slot in slots)
         free = available_bytes()
         if needed > SHARE * free:
@@ -363,17 +354,3 @@ def _shape(shape: tuple[int | str, ...]) -> str:
 
 def _number(value: float) -> str:
     return f"{value:.6g}"
-
-
-def _present(file: h5py.File) -> str:
-    return _listed(sorted(file))
-
-
-def _listed(names: list[str]) -> str:
-    shown = ", ".join(f"'{name}'" for name in names[:8])
-    return (f"{shown} and {len(names) - 8} more" if len(names) > 8 else shown) or "nothing"
-
-
-def _failure(source: Source, code: Code, span: Span, **data: object) -> DiagnosticError:
-    diagnostic: Diagnostic = code.at(span, hint="", notes=(), **data)
-    return DiagnosticError([diagnostic], source)

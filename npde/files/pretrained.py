@@ -26,9 +26,9 @@ from safetensors.torch import save as save_arrays
 from npde.diagnostics import Code, DiagnosticError, NpdeError
 from npde.diagnostics.catalogue import data as codes
 from npde.files.atomic import reason, replacing_folder
-from npde.syntax.encoding import decode
 from npde.recipe import Recipe, from_plain
 from npde.source import NOWHERE, Source
+from npde.syntax.encoding import decode
 from npde.syntax.limits import SOURCE_BYTES
 
 if TYPE_CHECKING:

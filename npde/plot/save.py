@@ -12,7 +12,7 @@ import matplotlib
 
 from npde.diagnostics import NpdeError
 from npde.files.atomic import replacing
-from npde.files.data import opened
+from npde.files.hdf5 import opened
 from npde.plot.animate import animate
 from npde.plot.draw import still
 from npde.plot.run import read_run

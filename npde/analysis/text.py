@@ -1,0 +1,222 @@
+"""The mathematics and the numerics as text: what `npde show` and `npde explain` print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from math import lcm
+from typing import assert_never
+
+import sympy as sp
+
+from npde.discretize.scheme import (
+    AdamsBashforth,
+    Axis,
+    ButcherTableau,
+    CrankNicolson,
+    GhostRule,
+    Leapfrog,
+    LinearSolve,
+    RungeKutta,
+    Scheme,
+    Strang,
+)
+from npde.graph.layers import StencilLayer, Tap
+from npde.symbolic.system import System, Term, Unknown, Wall
+from npde.view.notation import exact_text, formula
+
+INDICES = ("i", "j", "k")
+
+
+def system_text(system: System) -> str:
+    """The canonical form: a line an unknown, below it what is known of each term."""
+    lines = [f"system {system.problem.name} ({system.kind})"]
+    for unknown, rate, terms in zip(system.unknowns, system.rates, system.terms, strict=True):
+        left = f"{rate_name(system, unknown)} = " if system.kind == "evolution" else "0 = "
+        lines.append(f"  {left}{formula(rate)}")
+        lines.extend(f"      {formula(term.expression)}: {term_text(term)}" for term in terms)
+    lines.extend(f"  {wall_text(wall)}" for wall in system.walls)
+    for unknown, start in zip(system.unknowns, system.initial, strict=False):
+        lines.append(f"  initial {unknown.symbol} = {formula(start)}")
+    lines.extend(f"  output {o.name} = {', '.join(formula(part) for part in o.parts)}" for o in system.outputs)
+    return "\n".join(lines) + "\n"
+
+
+def scheme_text(scheme: Scheme) -> str:
+    """The numerics: grid, ghost cells, time scheme, step bound."""
+    lines = [f"scheme {scheme.system.problem.name}"]
+    lines.extend(f"  {axis_text(axis)}" for axis in scheme.grid.axes)
+    lines.append(f"  order {scheme.order} in space" + _claimed(scheme))
+    lines.extend(f"  {line}" for rule in scheme.ghosts for line in ghost_text(rule))
+    lines.extend(f"  {line}" for line in time_text(scheme))
+    lines.extend(f"  {line}" for line in bound_text(scheme))
+    return "\n".join(lines) + "\n"
+
+
+def rate_name(system: System, unknown: Unknown) -> str:
+    """`dt(u)`."""
+    return f"d{system.problem.marching or 't'}({unknown.symbol})"
+
+
+def term_text(term: Term) -> str:
+    """What is known of a term."""
+    words = ["source" if term.source else "linear" if term.linear else "nonlinear"]
+    words.append("pointwise" if term.order == 0 else f"order {term.order}")
+    if term.order:
+        words.append("constant coefficients" if term.constant else "variable coefficients")
+    if term.conservative:
+        words.append("conservative")
+    if term.affine_in:
+        words.append(f"affine in {', '.join(term.affine_in)}")
+    return ", ".join(words)
+
+
+def wall_text(wall: Wall) -> str:
+    """`u + 2*dn(u) = 1 at the upper end of x`."""
+    parts = []
+    for order, coefficient in enumerate(wall.coefficients):
+        if coefficient == 0:
+            continue
+        derivative = {0: f"{wall.unknown}", 1: f"dn({wall.unknown})"}.get(order, f"dn^{order}({wall.unknown})")
+        parts.append(derivative if coefficient == 1 else f"{_factor(coefficient)}*{derivative}")
+    return f"{' + '.join(parts)} = {formula(wall.data)} at the {wall.side} end of {wall.coordinate}"
+
+
+def axis_text(axis: Axis) -> str:
+    """`x: 128 cells on [0, 20], spacing 0.15625, periodic`."""
+    kind = "periodic" if axis.periodic else "cell centers"
+    ends = f"[{exact_text(axis.lower)}, {exact_text(axis.upper)}]"
+    return f"{axis.name}: {axis.cells} cells on {ends}, spacing {exact_text(axis.spacing)}, {kind}"
+
+
+def ghost_text(rule: GhostRule) -> Iterator[str]:
+    """`u[-1] = -u[0] + 2*g`: the ghost cells of one side, counted from the wall outwards; g is the wall's data."""
+    name = str(rule.unknown)
+    inside = [f"{name}[{j}]" if rule.side == "lower" else f"{name}[N-{j + 1}]" for j in range(64)]
+    yield f"{name} at the {rule.side} end of {rule.axis}" + (f", g = {formula(rule.data)}" if rule.data != 0 else "")
+    for k, (weights, data) in enumerate(zip(rule.weights, rule.data_weights, strict=True)):
+        ghost = f"{name}[-{k + 1}]" if rule.side == "lower" else f"{name}[N{f'+{k}' if k else ''}]"
+        terms = [(w, inside[j]) for j, w in enumerate(weights)]
+        if rule.data != 0:
+            terms.append((data, "g"))
+        yield f"    {ghost} = {linear_text(terms)}"
+
+
+def linear_text(terms: list[tuple[sp.Expr, str]]) -> str:
+    """Σ weight · name, signs in front."""
+    out = ""
+    for weight, name in terms:
+        if weight == 0:
+            continue
+        text = formula(weight)
+        is_negative = text.startswith("-") and not isinstance(weight, sp.Add)
+        size = formula(-weight) if is_negative else _factor(weight)
+        out += " - " if is_negative else " + "
+        out += name if size == "1" else f"{size}*{name}"
+    if not out:
+        return "0"
+    return out.removeprefix(" + ") if out.startswith(" + ") else "-" + out.removeprefix(" - ")
+
+
+def stencil_text(layer: StencilLayer, axes: tuple[Axis, ...]) -> str:
+    """`(u[i-1] - 2*u[i] + u[i+1])/hx^2`: taps by their powers of the spacings, over their common denominator."""
+    groups: dict[tuple[int, ...], list[Tap]] = {}
+    for tap in layer.taps:
+        groups.setdefault(tap.powers, []).append(tap)
+    return " + ".join(_group_text(powers, taps, axes) for powers, taps in groups.items())
+
+
+def _group_text(powers: tuple[int, ...], taps: list[Tap], axes: tuple[Axis, ...]) -> str:
+    denominator = lcm(*(tap.weight.denominator for tap in taps))
+    terms = [(sp.Integer(int(tap.weight * denominator)), f"u[{_indices(tap)}]") for tap in taps]
+    below = [str(denominator)] if denominator != 1 else []
+    below += [f"h{a.name}" + (f"^{p}" if p > 1 else "") for a, p in zip(axes, powers, strict=True) if p > 0]
+    text = linear_text(terms)
+    if not below:
+        return text if len(taps) == 1 else f"({text})"
+    above = text if len(taps) == 1 else f"({text})"
+    return f"{above}/{below[0]}" if len(below) == 1 else f"{above}/({'*'.join(below)})"
+
+
+def _indices(tap: Tap) -> str:
+    return ", ".join(index + _shift(offset) for index, offset in zip(INDICES, tap.offset, strict=False))
+
+
+def _shift(offset: Fraction) -> str:
+    return "" if offset == 0 else f"{'+' if offset > 0 else '-'}{abs(offset)}"
+
+
+def time_text(scheme: Scheme) -> Iterator[str]:
+    """The time scheme as formulas, then its step."""
+    match scheme.time:
+        case RungeKutta(tableau=tableau):
+            yield f"{scheme.name}: Runge-Kutta, order {tableau.order}"
+            yield from (f"    {line}" for line in _tableau_lines(tableau))
+        case AdamsBashforth(weights=weights, starter=starter):
+            terms: list[tuple[sp.Expr, str]] = [
+                (sp.Rational(w), f"F[n{_shift(Fraction(-j))}]") for j, w in enumerate(weights)
+            ]
+            yield f"{scheme.name}: Adams-Bashforth, order {len(weights)}, started by {starter.name}"
+            yield f"    q' = q + dt*({linear_text(terms)})"
+        case Leapfrog(kicked=kicked, drifted=drifted):
+            v, x = (", ".join(str(scheme.system.unknowns[n].symbol) for n in part) for part in (kicked, drifted))
+            yield f"{scheme.name}: kick-drift-kick (Störmer-Verlet), order 2"
+            yield f"    {v} += dt/2*F({x});  {x} += dt*F({v});  {v} += dt/2*F({x})"
+        case CrankNicolson(solve=solve):
+            yield f"{scheme.name}: order 2, {solve_text(solve)}"
+            yield "    (1 - dt/2*L)(q' - q) = dt/2*(F(q, t) + F(q, t + dt))"
+        case Strang(solve=solve, flow=flow):
+            exact = "its exact flow" if flow is not None else "one RK4 step"
+            yield f"{scheme.name}: order 2, exp(L*dt/2) N(dt) exp(L*dt/2); L {solve_text(solve)}, N by {exact}"
+            for unknown, linear, pointwise in zip(
+                scheme.system.unknowns, scheme.time.linear, scheme.time.pointwise, strict=True
+            ):
+                yield f"    {unknown.symbol}: L = {formula(linear)};  N = {formula(pointwise)}"
+        case _:
+            assert_never(scheme.time)
+    marching = scheme.system.problem.marching or "t"
+    end = scheme.start + scheme.dt * scheme.steps
+    steps = f"{scheme.steps:,} step{'s' * (scheme.steps != 1)}"
+    yield f"dt = {exact_text(scheme.dt)}, {steps} from {marching} = {exact_text(scheme.start)} to {exact_text(end)}"
+
+
+def solve_text(solve: LinearSolve) -> str:
+    """How a linear system is solved."""
+    match solve.method:
+        case "fft":
+            return "solved by FFT"
+        case "block_lu":
+            return f"solved by block-tridiagonal LU, factored once a call (reach {'x'.join(map(str, solve.reach))})"
+        case _:
+            assert_never(solve.method)
+
+
+def bound_text(scheme: Scheme) -> Iterator[str]:
+    """The step bound, what it was found from, and how the step compares."""
+    bound, dt = scheme.bound, float(scheme.dt)
+    if bound.value is None:
+        yield "step bound: none known" if not bound.notes else "step bound:"
+    else:
+        sure = "proved for the linear operator" if bound.exact else "estimated"
+        closed = f" = {formula(bound.formula)}" if bound.formula is not None else ""
+        yield f"step bound: dt <= {bound.value:.4g}{closed} ({sure}); this step is {dt / bound.value:.0%} of it"
+    yield from (f"    {note}" for note in bound.notes)
+
+
+def _tableau_lines(tableau: ButcherTableau) -> Iterator[str]:
+    for stage, (row, c) in enumerate(zip(tableau.a, tableau.c, strict=True)):
+        inner: list[tuple[sp.Expr, str]] = [(sp.Rational(a), f"k{j + 1}") for j, a in enumerate(row)]
+        moved = linear_text(inner)
+        time = "t" if c == 0 else "t + dt" if c == 1 else f"t + {c}*dt"
+        yield f"k{stage + 1} = F({time}, q{'' if moved == '0' else f' + dt*({moved})' if ' ' in moved else f' + dt*{moved}'})"
+    weights: list[tuple[sp.Expr, str]] = [(sp.Rational(b), f"k{j + 1}") for j, b in enumerate(tableau.b)]
+    total = linear_text(weights)
+    yield f"q' = q + dt*({total})" if " " in total or "*" in total else f"q' = q + dt*{total}"
+
+
+def _claimed(scheme: Scheme) -> str:
+    return f", {scheme.space_order} after its weakest term" if scheme.space_order != scheme.order else ""
+
+
+def _factor(weight: sp.Expr) -> str:
+    return f"({formula(weight)})" if isinstance(weight, sp.Add) else formula(weight)

@@ -1,0 +1,54 @@
+"""`npde graph`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from npde.cli.options import free_option, overrides
+
+if TYPE_CHECKING:
+    from npde.graph import LayerGraph
+    from npde.view import Format
+
+KINDS = ("txt", "json", "dot", "mmd", "svg", "png", "html", "onnx")
+
+
+@click.command()
+@click.argument("file", metavar="FILE|FOLDER", type=click.Path(path_type=str, allow_dash=True))
+@click.option("-o", "--output", type=click.Path(path_type=str, allow_dash=True), default="-", metavar="g.svg",
+              help=f"File to write, as .{' .'.join(KINDS)}; text on standard output when left out.")  # fmt: skip
+@overrides
+@free_option
+def command(file: str, output: str, overrides: dict[str, Any], free: str) -> None:
+    """Draw the network of a .npde FILE, or of the model in the FOLDER of a run or of `save_pretrained`."""
+    from npde import view
+    from npde.cli import report
+    from npde.files import write_bytes
+
+    kind = "txt" if output == "-" else Path(output).suffix.lower().lstrip(".")
+    if kind not in KINDS:
+        raise click.BadParameter(f"'{output}' should end in one of .{', .'.join(KINDS)}.", param_hint="'-o'")
+    graph = graph_of(file, overrides, free)
+    drawn = view.render(graph, cast("Format", kind))
+    if output == "-":
+        click.echo(drawn, nl=False)
+        return
+    write_bytes(output, drawn.encode("utf-8") if isinstance(drawn, str) else drawn)
+    nodes = sum(len(block.nodes) for block in graph.blocks)
+    report.say(f"Wrote the graph of {graph.name} to {output}: {nodes} nodes in {len(graph.blocks)} blocks.")
+
+
+def graph_of(file: str, overrides: dict[str, Any], free: str) -> LayerGraph:
+    """The graph of a file, or of a folder's model (which torch has to be there for)."""
+    if not Path(file).is_dir():
+        from npde.cli.options import recipe
+
+        return recipe(file, overrides, free).compilation.graph
+    from npde.cli.models import open_folder
+
+    if any(overrides.values()) or free != "none":
+        raise click.UsageError("A saved model is drawn as it was compiled; overrides need its .npde file.")
+    return open_folder(file).graph

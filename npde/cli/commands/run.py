@@ -1,0 +1,99 @@
+"""`npde run`."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from npde.cli.options import device_options, free_option, json_option, overrides
+
+if TYPE_CHECKING:
+    pass
+
+PICTURES = (".png", ".svg", ".pdf", ".gif", ".mp4")
+
+
+@click.command()
+@click.argument("file", metavar="FILE|FOLDER", type=click.Path(path_type=str, allow_dash=True))
+@click.option("-o", "--output", type=click.Path(path_type=str), metavar="out.h5",
+              help="HDF5 file to write; MODEL.h5 when neither this nor --plot is given.")  # fmt: skip
+@click.option("--plot", type=click.Path(path_type=str), multiple=True, metavar="p.png",
+              help="Picture to draw: .png .svg .pdf, or moving: .gif, and .mp4 where ffmpeg is installed.")  # fmt: skip
+@click.option(
+    "--every", type=click.IntRange(min=1), metavar="N", help="Keep a frame every N steps; about 100 frames by default."
+)
+@click.option(
+    "--input", "inputs", multiple=True, metavar="s=d.h5:s", help="An input: a data set of a file, or a number."
+)
+@click.option("--resize", is_flag=True, help="Interpolate inputs onto the grid.")
+@click.option("--noise", type=click.FloatRange(min=0), default=0.0, metavar="0.01",
+              help="Gaussian noise on what is written, in standard deviations of each field.")  # fmt: skip
+@overrides
+@free_option
+@device_options("float64")
+@json_option
+def command(
+    file: str,
+    output: str | None,
+    plot: tuple[str, ...],
+    every: int | None,
+    inputs: tuple[str, ...],
+    resize: bool,
+    noise: float,
+    overrides: dict[str, Any],
+    free: str,
+    dtype: str,
+    device: str,
+    seed: int,
+    is_json: bool,
+) -> None:
+    """Simulate the model in FILE forward from its initial data, or the model in the FOLDER of a run or of `save_pretrained`."""
+    from npde.cli import report
+    from npde.cli.models import live_module
+    from npde.cli.running import Order, draw, simulate
+
+    given = _pairs(inputs)
+    for picture in plot:
+        _check_picture(picture)
+    net = live_module(file, overrides, free, dtype=dtype, device=device, seed=seed)
+    order = Order(net, given, resize, every, noise, seed, dtype)
+    with tempfile.TemporaryDirectory() as folder:
+        target = output or (str(Path(folder, "run.h5")) if plot else f"{net.graph.name}.h5")
+        result = simulate(order, target)
+        for picture in plot:
+            draw(target, picture)
+    written = [*([target] if output or not plot else []), *plot]
+    if is_json:
+        report.as_json(result.plain(written))
+        return
+    click.echo(result.text())
+    for name in written:
+        click.echo(f"wrote {name}")
+
+
+def _pairs(inputs: tuple[str, ...]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for text in inputs:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not equals or not name or not value:
+            raise click.BadParameter(f"'{text}' is not of the form s=d.h5:s.", param_hint="'--input'")
+        if name in found:
+            raise click.BadParameter(f"'{name}' is given twice.", param_hint="'--input'")
+        found[name] = value
+    return found
+
+
+def _check_picture(name: str) -> None:
+    """Before anything is computed."""
+    if Path(name).suffix.lower() not in PICTURES:
+        raise click.BadParameter(f"'{name}' should end in one of {', '.join(PICTURES)}.", param_hint="'--plot'")
+    from npde.diagnostics import NpdeError
+    from npde.plot import check_suffix
+
+    try:
+        check_suffix(name)
+    except NpdeError as error:
+        raise click.BadParameter(str(error), param_hint="'--plot'") from error

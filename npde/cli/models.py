@@ -1,0 +1,48 @@
+"""Live modules from what stands on a command line: a `.npde` file, or a folder with a run or a saved model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from npde.emit.live import LiveModule
+
+
+def live_module(
+    file: str, overrides: dict[str, Any], free: str, *, dtype: str | None, device: str, seed: int
+) -> LiveModule:
+    """The module of a file or folder, on a device.
+
+    Raises:
+        DiagnosticError: the file or folder is wrong.
+        click.UsageError: overrides for a folder, whose model was compiled with its own.
+    """
+    import torch
+
+    from npde.api import _device as device_of
+    from npde.cli.options import recipe
+
+    place = device_of(device)
+    numbers = None if dtype is None else getattr(torch, dtype)
+    if not Path(file).is_dir():
+        generator = torch.Generator().manual_seed(seed)
+        return recipe(file, overrides, free).rebuild(dtype=numbers, generator=generator).to(device=place)
+    if any(overrides.values()) or free != "none":
+        raise click.UsageError(
+            "A saved model keeps the options that it was compiled with; overrides need its .npde file."
+        )
+    return open_folder(file).to(device=place, dtype=numbers)
+
+
+def open_folder(folder: str) -> LiveModule:
+    """The model of a run (as it was at its best) or of `save_pretrained`."""
+    if Path(folder, "options.json").is_file():
+        from npde.train import open_run
+
+        return open_run(folder, "best")
+    from npde.api import from_pretrained
+
+    return from_pretrained(folder)
