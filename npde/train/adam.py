@@ -14,7 +14,6 @@ from math import cos, pi
 from typing import Any, ClassVar, Literal
 
 import torch
-from torch import nn
 
 from npde.train.strategy import Progress, Solver, Strategy, Task, checked_backward, checked_norm
 
@@ -69,8 +68,9 @@ class Adam(Strategy):
 class _AdamSolver(Solver):
     def __init__(self, options: Adam, task: Task):
         self.options, self.task = options, task
-        decayed = [p for name, p in task.parameters.items() if _decays(name, p)]
-        kept = [p for name, p in task.parameters.items() if not _decays(name, p)]
+        weights = task.network.weights
+        decayed = [p for name, p in task.parameters.items() if name in weights]
+        kept = [p for name, p in task.parameters.items() if name not in weights]
         groups = [{"params": decayed, "weight_decay": options.weight_decay}, {"params": kept, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(
             [group for group in groups if group["params"]],
@@ -101,8 +101,3 @@ class _AdamSolver(Solver):
     def restore(self, state: dict[str, Any]) -> None:
         for name, parameter in self.task.parameters.items():
             self.optimizer.state[parameter] = dict(state.get(name, {}))
-
-
-def _decays(name: str, parameter: nn.Parameter) -> bool:
-    """Weights of kernels and layers; scalars, biases and constrained coefficients do not."""
-    return parameter.ndim >= 2 and not name.endswith(("bias", "b"))

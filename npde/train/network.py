@@ -189,6 +189,14 @@ class Network:
         used = {symbol.name for expression in expressions for symbol in expression.free_symbols}
         return marching not in used
 
+    @property
+    def weights(self) -> frozenset[str]:
+        """Stored parameters that are weights of kernels and layers, not physical coefficients or biases."""
+        layers = {name for name, _ in self.module.named_parameters() if "." in name and name.endswith("weight")}
+        graph = getattr(self.module, "graph", None)
+        learned = graph.parameters if graph is not None else ()
+        return frozenset(layers | {p.parameter for p in learned if p.kind in ("kernel", "stencil", "released")})
+
     # --- running it ---------------------------------------------------------------------------------------------------
 
     def march(
