@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
-import sympy as sp
+import math
 
 from npde.diagnostics import Collector, InternalError
-from npde.diagnostics.catalogue import not_yet
-from npde.discretize import ghosts, tableaux
+from npde.diagnostics.catalogue import numerics as numerics_codes
+from npde.diagnostics.catalogue import stability as codes
+from npde.discretize import ghosts, support, tableaux, verdict
+from npde.discretize.choose import choose
 from npde.discretize.halo import Halo, halo
-from npde.discretize.scheme import Axis, GhostRule, Grid, RungeKutta, Scheme, StepBound
+from npde.discretize.scheme import (
+    AdamsBashforth,
+    Axis,
+    CrankNicolson,
+    GhostRule,
+    Grid,
+    Leapfrog,
+    RungeKutta,
+    Scheme,
+    StepBound,
+    Strang,
+    TimeScheme,
+)
+from npde.discretize.stability import Assessment, assess
+from npde.discretize.steps import automatic_steps, stated_steps
+from npde.model.limits import MAX_STEPS
+from npde.model.problem import Coordinate, March
+from npde.symbolic.refusal import Refused
 from npde.symbolic.system import System
 
 
@@ -18,44 +35,148 @@ def build(system: System) -> Scheme:
     """The numerics of a system: grid, ghost cells, time scheme, steps and their bound.
 
     Raises:
-        DiagnosticError: the problem asks for what is not supported yet, or for a step that is unstable.
+        DiagnosticError: the problem asks for what is not supported yet, or for a step that is proved unstable.
     """
     problem = system.problem
     collector = Collector(problem.source)
-    grid = grid_of(system)
-    order = problem.numerics.order
-    rules = ghost_rules(system, grid, order, collector)
-    march, time = problem.numerics.march, problem.time
-    if march is None or time is None:
-        raise InternalError("an evolution problem without a march")
-    tableau = tableaux.TABLEAUX[march.scheme]
-    steps = march.steps
-    if steps is None:
-        assert isinstance(march.dt, Fraction)
-        steps = int((time.upper - time.lower) / march.dt)
-    dt = (time.upper - time.lower) / steps
-    bound = StepBound(None, None, False, ())
+    support.check(system, collector)
     collector.raise_errors()
-    return Scheme(system, grid, order, order, rules, RungeKutta(tableau), march.scheme, time.lower, dt, steps, bound)
+    march, time = _marched(system, collector)
+    grid = grid_of(system)
+    read = halo([*system.rates, *(p for o in system.outputs for p in o.parts)], system, problem.numerics.order)
+    support.check_cells(system, grid, read, collector)
+    rules = ghost_rules(system, grid, read, collector)
+    scheme = _attempt(collector, lambda: choose(system, march))
+    stated = _attempt(collector, lambda: stated_steps(march, time))
+    collector.raise_errors()
+    if scheme is None:
+        raise InternalError("no scheme and no diagnostic")
+    bound, steps = _bounded_steps(system, grid, rules, scheme, march, time, stated, collector)
+    collector.raise_errors()
+    length = time.upper - time.lower
+    return Scheme(
+        system=system,
+        grid=grid,
+        order=problem.numerics.order,
+        space_order=support.space_order(system),
+        ghosts=rules,
+        time=scheme,
+        name=march.scheme,
+        start=time.lower,
+        dt=length / steps,
+        steps=steps,
+        bound=bound,
+        warnings=collector.warnings,
+    )
+
+
+def _marched(system: System, collector: Collector) -> tuple[March, Coordinate]:
+    time, march = system.problem.time, system.problem.numerics.march
+    if time is None:
+        raise InternalError("an evolution problem without a marching coordinate")
+    if march is None:
+        collector.add(numerics_codes.NO_MARCH.at(time.span, name=time.name))
+        collector.raise_errors()
+        raise InternalError("no march and no diagnostic")
+    return march, time
+
+
+def _attempt(collector: Collector, function: object) -> object:
+    try:
+        return function()  # type: ignore[operator]
+    except Refused as refused:
+        collector.add(refused.diagnostic)
+        return None
 
 
 def grid_of(system: System) -> Grid:
     """The grid of the space coordinates, in order of declaration."""
     problem = system.problem
     cells = dict(problem.numerics.cells)
-    return Grid(
-        tuple(Axis(c.name, cells[c.name], c.lower, c.upper, c.name in problem.periodic) for c in problem.space)
-    )
+    axes = (Axis(c.name, cells[c.name], c.lower, c.upper, c.name in problem.periodic) for c in problem.space)
+    return Grid(tuple(axes))
 
 
-def ghost_rules(system: System, grid: Grid, order: int, collector: Collector) -> tuple[GhostRule, ...]:
-    """A rule for every wall, as wide as any expression of the system reads."""
-    read: Halo = halo([*system.rates, *(p for o in system.outputs for p in o.parts)], system, order)
+def ghost_rules(system: System, grid: Grid, read: Halo, collector: Collector) -> tuple[GhostRule, ...]:
+    """A rule for every wall whose ghost cells an expression reads, as wide as the widest request."""
     axes = {a.name: a for a in grid.axes}
     found = []
     for wall in system.walls:
         width = read.get((wall.unknown, wall.coordinate), 0)
         if not width:
             continue
-        found.append(ghosts.rule(wall, axes[wall.coordinate], order, width))
+        try:
+            found.append(ghosts.rule(wall, axes[wall.coordinate], system.problem.numerics.order, width))
+        except ghosts.SingularWall:
+            collector.add(codes.SINGULAR_WALL.at(wall.span))
     return tuple(found)
+
+
+# --- steps ------------------------------------------------------------------------------------------------------------
+
+
+def _bounded_steps(
+    system: System,
+    grid: Grid,
+    rules: tuple[GhostRule, ...],
+    scheme: TimeScheme,
+    march: March,
+    time: Coordinate,
+    stated: int | None,
+    collector: Collector,
+) -> tuple[StepBound, int]:
+    """The bound and the steps: those stated, judged by the bound, or as many as it asks for."""
+    length = time.upper - time.lower
+    if verdict.refuse_euler(system, scheme, march, collector):
+        return StepBound(None, None, True, ()), stated or 1
+    assessment = assessed(system, grid, rules, scheme, float(length))
+    bound = StepBound(None, None, True, unconditional(scheme)) if assessment is None else assessment.bound
+    if stated is not None:
+        marched = tableaux.RK4_SCHEME if isinstance(scheme, CrankNicolson | Strang) else scheme
+        if assessment is not None:
+            verdict.judge(assessment, marched, march, float(length) / stated, stated, collector)
+        return bound, stated
+    if bound.value is None:
+        why = _why_unbounded(scheme, assessment)
+        collector.add(
+            codes.NO_BOUND.at(march.span, why=why, hint=f"state the steps: `march {march.scheme}, steps: 200`, say.")
+        )
+        return bound, 1
+    steps = automatic_steps(length, bound)
+    if steps > MAX_STEPS:
+        data = {"steps": f"{steps:.3g}", "bound": f"{bound.value:.4g}"}
+        collector.add(codes.TOO_MANY_STEPS.at(march.span, hint="use `march crank_nicolson`, say.", **data))
+    return bound, steps
+
+
+def assessed(
+    system: System, grid: Grid, rules: tuple[GhostRule, ...], scheme: TimeScheme, length: float
+) -> Assessment | None:
+    """The stability analysis; None where the scheme is unconditionally stable."""
+    match scheme:
+        case RungeKutta() | AdamsBashforth() | Leapfrog():
+            parts = [[t.expression for t in terms] for terms in system.terms]
+            return assess(system, grid, rules, scheme, parts, length)
+        case Strang(pointwise=pointwise, flow=None):
+            parts = [[e] for e in pointwise]
+            return assess(system, grid, rules, tableaux.RK4_SCHEME, parts, length, closed=False)
+        case _:
+            return None
+
+
+def unconditional(scheme: TimeScheme) -> tuple[str, ...]:
+    """Why a scheme needs no bound."""
+    if isinstance(scheme, Strang):
+        half = "exact by Fourier transform" if scheme.linear_is_exact else "by Crank-Nicolson"
+        return (f"unconditionally stable: the linear half {half}, the pointwise half by its exact flow",)
+    return ("unconditionally stable",)
+
+
+def _why_unbounded(scheme: TimeScheme, assessment: Assessment | None) -> str:
+    if assessment is None:
+        return "unconditionally stable, so accuracy decides"
+    if assessment.unknown:
+        return f"'{assessment.unknown[0]}' is not known before training or running"
+    if math.isinf(assessment.limits.step):
+        return "no eigenvalue restricts the step"
+    return "the bound is unknown"

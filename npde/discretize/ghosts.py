@@ -61,7 +61,11 @@ def rule(wall: Wall, axis: Axis, order: int, width: int) -> GhostRule:
 
 
 def _weight(value: Fraction, share: sp.Expr, condition: sp.Expr) -> sp.Expr:
-    return sp.together(_rational(value) - share * condition) if share.free_symbols else _rational(value) - share * condition
+    return (
+        sp.together(_rational(value) - share * condition)
+        if share.free_symbols
+        else _rational(value) - share * condition
+    )
 
 
 @cache

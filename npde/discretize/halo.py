@@ -1,7 +1,7 @@
 """How many ghost cells of each unknown an expression reads.
 
-Nested operators add up: `Lap(Lap(u))` at order 2 reads two cells beyond an end. In flux form of order p the difference reads p/2 - 1
-faces beyond those of the cell, and a value or staggered derivative at a face reads p/2 cells on either side: p - 1 in all.
+Nested operators add up: `Lap(Lap(u))` at order 2 reads two cells beyond an end. In flux form of order p the difference reads
+p/2 - 1 faces beyond those of the cell, and a value or staggered derivative at a face p/2 cells on either side: p - 1 in all.
 """
 
 from __future__ import annotations
@@ -33,6 +33,17 @@ def halo(expressions: Iterable[sp.Expr], system: System, order: int) -> Halo:
     return reader.found
 
 
+def reach(expressions: Iterable[sp.Expr], system: System, order: int) -> dict[str, int]:
+    """How far the dependency of expressions on the unknowns reaches, an axis: as `halo`, transposed stencils counted too."""
+    reader = _Reader(dict(system.symbols), tuple(c.name for c in system.problem.space), order, transposed=True)
+    for e in expressions:
+        reader.read(e, (0,) * len(reader.axes), None)
+    widest: dict[str, int] = {}
+    for (_, axis), n in reader.found.items():
+        widest[axis] = max(n, widest.get(axis, 0))
+    return widest
+
+
 def own_radius(e: sp.Expr, order: int, axes: tuple[str, ...], meanings: dict[sp.Symbol, Meaning]) -> Reach:
     """Cells that one operator outside of a flux reads on either side, an axis."""
     match e:
@@ -52,6 +63,7 @@ class _Reader:
     meanings: dict[sp.Symbol, Meaning]
     axes: tuple[str, ...]
     order: int
+    transposed: bool = False
     found: Halo = field(default_factory=dict)
     _seen: set[tuple[sp.Expr, Reach, int | None]] = field(default_factory=set)
 
@@ -66,7 +78,9 @@ class _Reader:
             pending.extend(self._below(*item))
 
     def _below(self, e: sp.Expr, reach: Reach, face: int | None) -> list[tuple[sp.Expr, Reach, int | None]]:
-        pointwise = not isinstance(e, sp.Symbol | op.GridOperator) or isinstance(e, op.Component | op.Stack | op.ClosureApply)
+        pointwise = not isinstance(e, sp.Symbol | op.GridOperator) or isinstance(
+            e, op.Component | op.Stack | op.ClosureApply
+        )
         if pointwise:
             return [(a, reach, face) for a in values(e)]
         if face is not None:
@@ -81,9 +95,10 @@ class _Reader:
                 axis = self.axes.index(str(e.args[1]))
                 return [(e.args[0], self._widened(reach, axis, self.order // 2 - 1), axis)]
             case op.KernelAdjoint():
-                start = (0,) * len(self.axes)
-                self._note(e.args[2], own_radius(e, self.order, self.axes, self.meanings))
-                return [(e.args[1], start, None)]
+                own = own_radius(e, self.order, self.axes, self.meanings)
+                self._note(e.args[2], own)
+                further = tuple(r + s for r, s in zip(reach, own, strict=True))
+                return [(e.args[1], further if self.transposed else (0,) * len(self.axes), None)]
             case op.Nonlocal() | op.NonlocalConvolution():
                 return [(e.args[1], self._summed(reach, e.args[2:]), None)]
             case _ if isinstance(e, REDUCING):

@@ -132,6 +132,11 @@ class Strang:
     tau: sp.Symbol
     solve: LinearSolve
 
+    @property
+    def linear_is_exact(self) -> bool:
+        """Whether the linear half is exact."""
+        return self.solve.method == "fft"
+
 
 TimeScheme: TypeAlias = RungeKutta | AdamsBashforth | Leapfrog | CrankNicolson | Strang
 
@@ -139,12 +144,14 @@ TimeScheme: TypeAlias = RungeKutta | AdamsBashforth | Leapfrog | CrankNicolson |
 @dataclass(frozen=True, slots=True)
 class StepBound:
     """Largest stable dt. `value` at the start values (None: unconditionally stable, or unknown); `formula` in spacings and
-    learnables where a closed form is in the table; `exact` whether it is proved for the linear operator; `notes` say what was assumed."""
+    learnables where a closed form is in the table; `exact` whether it is proved for the linear operator; `notes` say what was
+    assumed; `worst` is the bound at the worst ends of bounded learnables (what `dt: auto` takes), None where `value` is."""
 
     value: float | None
     formula: sp.Expr | None
     exact: bool
     notes: tuple[str, ...]
+    worst: float | None = None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from fractions import Fraction
 from types import MappingProxyType
 
 from npde.diagnostics import InternalError
-from npde.discretize.scheme import AdamsBashforth, ButcherTableau
+from npde.discretize.scheme import AdamsBashforth, ButcherTableau, RungeKutta
 
 
 def conditions(tableau: ButcherTableau) -> tuple[tuple[int, Fraction], ...]:
@@ -78,6 +78,9 @@ RK4 = _tableau("rk4", 4, [[], ["1/2"], ["0", "1/2"], ["0", "0", "1"]], ["1/6", "
 
 TABLEAUX: Mapping[str, ButcherTableau] = MappingProxyType({t.name: t for t in (EULER, MIDPOINT, HEUN, SSPRK3, RK4)})
 """The explicit one-step schemes by name."""
+
+RK4_SCHEME = RungeKutta(RK4)
+"""What marches the pointwise half of a splitting that has no exact flow."""
 
 AB2 = AdamsBashforth((Fraction(3, 2), Fraction(-1, 2)), HEUN)
 """q' = q + dt (3 F_n - F_{n-1})/2, started by one Heun step."""

@@ -199,7 +199,5 @@ def _symbols(table: SymbolTable, used: list[sp.Expr]) -> tuple[tuple[sp.Symbol, 
     """Every symbol with its meaning; primed coordinates only where a kernel in closed form holds them."""
     free = frozenset().union(*(e.free_symbols for e in used))
     return tuple(
-        (s, m)
-        for s, m in table.meanings.items()
-        if not (isinstance(m, CoordinateMeaning) and m.primed) or s in free
+        (s, m) for s, m in table.meanings.items() if not (isinstance(m, CoordinateMeaning) and m.primed) or s in free
     )

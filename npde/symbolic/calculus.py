@@ -120,7 +120,9 @@ class Calculus:
             return e
         if isinstance(e, op.Stack):
             return e.args[k]
-        if isinstance(e, sp.Symbol | op.Component | op.GridOperator) and not isinstance(e, (op.Lap, op.Diff, op.FaceDiff)):
+        if isinstance(e, sp.Symbol | op.Component | op.GridOperator) and not isinstance(
+            e, (op.Lap, op.Diff, op.FaceDiff)
+        ):
             return op.Component(e, k)
         kept = len(values(e))
         return e.func(*(self.component(a, k) for a in e.args[:kept]), *e.args[kept:])
@@ -148,7 +150,9 @@ class Calculus:
     def face_diff(self, e: sp.Expr, coordinate: str) -> sp.Expr:
         """∂e/∂x of a flux."""
         x = self.table.coordinates[coordinate]
-        return self._linear(e, frozenset((coordinate,)), lambda part: sp.diff(part, x), lambda part: op.FaceDiff(part, x))
+        return self._linear(
+            e, frozenset((coordinate,)), lambda part: sp.diff(part, x), lambda part: op.FaceDiff(part, x)
+        )
 
     def _linear(
         self,

@@ -11,7 +11,7 @@ from fractions import Fraction
 
 import sympy as sp
 
-from npde.diagnostics import Diagnostic, InternalError
+from npde.diagnostics import InternalError
 from npde.diagnostics.catalogue import not_yet as codes
 from npde.model import expression as ex
 from npde.model.problem import Exact
@@ -21,6 +21,7 @@ from npde.symbolic import pairs
 from npde.symbolic.calculus import Calculus
 from npde.symbolic.integrals import Inseparable, separate
 from npde.symbolic.pairs import Pair
+from npde.symbolic.refusal import Refused
 from npde.symbolic.symbols import Shape, SymbolTable
 from npde.symbolic.values import Arrays, Columns, Value
 from npde.symbolic.variation import NotDifferentiable, time_derivative
@@ -35,14 +36,6 @@ RELATIONS: dict[str, Callable[..., sp.Expr]] = {
     "==": sp.Equality,
     "!=": sp.Unequality,
 }
-
-
-class Refused(Exception):
-    """What this statement asks for is not supported; carries the diagnostic."""
-
-    def __init__(self, diagnostic: Diagnostic):
-        super().__init__(diagnostic.message)
-        self.diagnostic = diagnostic
 
 
 def number(value: Exact) -> sp.Expr:

@@ -16,8 +16,9 @@ from npde.model import expression as ex
 from npde.model.problem import Equation, Problem
 from npde.source import Span
 from npde.symbolic import operators as op
-from npde.symbolic.convert import Converter, Refused, summands
+from npde.symbolic.convert import Converter, summands
 from npde.symbolic.pairs import ZERO, Pair, distribute
+from npde.symbolic.refusal import Refused
 from npde.symbolic.symbols import SymbolTable
 
 Piece = tuple[sp.Expr, Span]

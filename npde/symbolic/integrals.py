@@ -1,7 +1,7 @@
 """`integral(e, x')` → kernel, density and outer factor, summand by summand.
 
-    ∫ g(x) W(x, x') e(x') dx'  =  g · Nonlocal(W, e, x),      ∫ g(x) w(x - x') e(x') dx'  =  g · NonlocalConvolution(w, e, x)
-    ∫ g(x) e(x') dx'           =  g · IntegralOf(e, x)
+∫ g(x) W(x, x') e(x') dx'  =  g · Nonlocal(W, e, x),      ∫ g(x) w(x - x') e(x') dx'  =  g · NonlocalConvolution(w, e, x)
+∫ g(x) e(x') dx'           =  g · IntegralOf(e, x)
 """
 
 from __future__ import annotations

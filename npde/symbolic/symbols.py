@@ -135,7 +135,12 @@ class SymbolTable:
         if symbol in self.twins:
             return self.shape(self.twins[symbol].base)
         match self.meanings.get(symbol):
-            case Unknown(shape=shape) | LearnedCoefficient(shape=shape) | LearnedClosure(shape=shape) | Input(shape=shape):
+            case (
+                Unknown(shape=shape)
+                | LearnedCoefficient(shape=shape)
+                | LearnedClosure(shape=shape)
+                | Input(shape=shape)
+            ):
                 return shape
             case LearnedStencil(channels=channels):
                 return channels

@@ -42,9 +42,7 @@ class CoordinateMeaning:
     primed: bool = False
 
 
-Meaning: TypeAlias = (
-    Unknown | CoordinateMeaning | LearnedCoefficient | LearnedStencil | LearnedClosure | Input
-)
+Meaning: TypeAlias = Unknown | CoordinateMeaning | LearnedCoefficient | LearnedStencil | LearnedClosure | Input
 """What a symbol of the system stands for. Lets are substituted and leave no symbol."""
 
 

@@ -9,8 +9,9 @@ import sympy as sp
 from npde.diagnostics.catalogue import not_yet as codes
 from npde.model.problem import Condition, Input, LearnedCoefficient
 from npde.symbolic import operators as op
-from npde.symbolic.convert import Converter, Refused, number
+from npde.symbolic.convert import Converter, number
 from npde.symbolic.pairs import ZERO, Pair, add, negate
+from npde.symbolic.refusal import Refused
 from npde.symbolic.symbols import SymbolTable
 from npde.symbolic.system import Wall
 from npde.symbolic.variation import NotDifferentiable, time_derivative

@@ -44,7 +44,8 @@ COMPLEX_LAYER = Code(
     "A learned layer of a complex value is not supported yet.",
     "complex",
     "`lift`, `linear` and learned closures take real values: `linear(abs2(psi))`, `f(re(psi), im(psi))`.",
-    _WAVE + "i*dt(psi) = -dxx(psi)\nboundary periodic\ninitial psi = 0\ngrid x: 32\nmarch rk4, steps: 10\noutput y[2] = linear(psi)\n",
+    _WAVE
+    + "i*dt(psi) = -dxx(psi)\nboundary periodic\ninitial psi = 0\ngrid x: 32\nmarch rk4, steps: 10\noutput y[2] = linear(psi)\n",
 )
 ADJOINT_OF_MANY = Code(
     "N0955",

@@ -1,0 +1,102 @@
+"""Stability regions of explicit schemes: how far along a ray from the origin |R(z)| ≤ 1 holds.
+
+R(z) = 1 + z bᵀ(I - zA)⁻¹ 1 = 1 + Σ_k (bᵀ A^{k-1} 1) z^k        (one-step)
+ζ² - (1 + 3z/2) ζ + z/2 = 0, both |ζ| ≤ 1                        (ab2)
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import cache
+from typing import TypeAlias
+
+import numpy as np
+
+from npde.discretize.numeric import Array
+from npde.discretize.scheme import AdamsBashforth, ButcherTableau, RungeKutta
+
+Explicit: TypeAlias = RungeKutta | AdamsBashforth
+
+ANGLES = 257
+"""Rays of the table between the imaginary and the negative real axis."""
+
+FARTHEST = 8.0
+"""Radius within which every region built here ends."""
+
+TOLERANCE = 1e-11
+"""Rounding allowed in |R| ≤ 1."""
+
+
+def growth(scheme: Explicit, z: Array) -> Array:
+    """|R(z)|: the factor a mode with λ dt = z grows by in a step."""
+    if isinstance(scheme, RungeKutta):
+        value = np.zeros_like(z)
+        for c in reversed(polynomial(scheme.tableau)):
+            value = value * z + float(c)
+        return np.abs(value)
+    half = 0.5 + 0.75 * z
+    root = np.sqrt(half * half - 0.5 * z)
+    return np.maximum(np.abs(half + root), np.abs(half - root))
+
+
+@cache
+def polynomial(tableau: ButcherTableau) -> tuple[Fraction, ...]:
+    """The coefficients of R, the constant first."""
+    stages = range(len(tableau.b))
+    vector = [Fraction(1) for _ in stages]
+    found = [Fraction(1)]
+    for _ in stages:
+        found.append(sum((tableau.b[i] * vector[i] for i in stages), Fraction(0)))
+        vector = [sum((tableau.a[i][j] * vector[j] for j in stages), Fraction(0)) for i in stages]
+    return tuple(found)
+
+
+def extent(scheme: Explicit, angles: Array) -> Array:
+    """The largest r with |R(s e^{iφ})| ≤ 1 for all 0 ≤ s ≤ r, for each angle φ; 0 where there is none."""
+    radii = np.linspace(0.0, FARTHEST, 801)[1:]
+    turned = np.exp(1j * angles)
+    outside = growth(scheme, radii[None, :] * turned[:, None]) > 1 + TOLERANCE
+    first = np.argmax(outside, axis=1)
+    low = np.where(first > 0, radii[first - 1], 0.0)
+    high = np.where(outside.any(axis=1), radii[first], FARTHEST)
+    for _ in range(40):
+        middle = (low + high) / 2
+        stable = growth(scheme, middle * turned) <= 1 + TOLERANCE
+        low, high = np.where(stable, middle, low), np.where(stable, high, middle)
+    return low if has_imaginary_interval(scheme) else np.where(angles < np.pi / 2 + 1e-7, 0.0, low)
+
+
+@cache
+def _table(scheme: Explicit) -> tuple[float, ...]:
+    return tuple(extent(scheme, np.linspace(np.pi / 2, np.pi, ANGLES)))
+
+
+@cache
+def has_imaginary_interval(scheme: Explicit) -> bool:
+    """Whether oscillations are stable for some step: |R(iy)| ≤ 1 near 0."""
+    y = np.array([0.02, 0.05, 0.1]) * 1j
+    return bool(np.all(growth(scheme, y) <= 1 + TOLERANCE))
+
+
+@cache
+def real_interval(scheme: Explicit) -> float:
+    """How far the region reaches along the negative real axis."""
+    return float(extent(scheme, np.array([np.pi]))[0])
+
+
+@cache
+def imaginary_interval(scheme: Explicit) -> float:
+    """How far it reaches along the imaginary axis."""
+    return float(extent(scheme, np.array([np.pi / 2]))[0]) if has_imaginary_interval(scheme) else 0.0
+
+
+def largest_step(scheme: Explicit, eigenvalues: Array) -> float:
+    """The largest dt with λ dt inside the region for all eigenvalues λ of non-positive real part; infinite if all are zero."""
+    moving = eigenvalues[np.abs(eigenvalues) > 0]
+    if not len(moving):
+        return float("inf")
+    angles = np.arctan2(np.abs(moving.imag), np.minimum(moving.real, 0.0))
+    estimate = np.interp(angles, np.linspace(np.pi / 2, np.pi, ANGLES), _table(scheme)) / np.abs(moving)
+    nearest = np.argsort(estimate, kind="stable")[:24]
+    exact = extent(scheme, angles[nearest]) / np.abs(moving[nearest])
+    return float(exact.min())

@@ -1,0 +1,199 @@
+"""The largest stable step: von Neumann's symbol of the linearised rates and the closed operator across walls, against the region
+of the scheme. What it costs does not depend on the grid.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+import sympy as sp
+
+from npde.discretize import closed_forms, spectrum
+from npde.discretize.linearize import Linearizer
+from npde.discretize.numeric import Array
+from npde.discretize.samples import Samples
+from npde.discretize.scheme import GhostRule, Grid, Leapfrog, StepBound
+from npde.discretize.spectrum import Limits, Marched, Spectrum
+from npde.discretize.waves import Waves
+from npde.model.problem import LearnedCoefficient
+from npde.symbolic.classify import degrees
+from npde.symbolic.system import System
+
+CLOSURE = 1.25
+"""By how much closures at walls may change a spectral radius: beyond it a violation is proved there too."""
+
+MOST_VARIED = 4
+"""Bounded learnables whose ends are combined; more of them go to their ends together."""
+
+Parts = Sequence[Sequence[sp.Expr]]
+"""The terms of every rate."""
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """The bound and what it rests on. A violation by more than `proof` (None: by any factor) is only likely."""
+
+    bound: StepBound
+    proof: float | None
+    limits: Limits
+    oscillates: bool
+    partial: float
+    unknown: tuple[str, ...]
+    varied: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Case:
+    """The analysis at one choice of learned values and one time."""
+
+    step: float
+    limits: Limits
+    spectrum: Spectrum
+    unknown: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def assess(
+    system: System,
+    grid: Grid,
+    rules: Sequence[GhostRule],
+    scheme: Marched,
+    parts: Parts,
+    length: float,
+    *,
+    closed: bool = True,
+) -> Assessment:
+    """The bound of an explicit scheme for rates whose terms are `parts`, over a march of `length`.
+
+    With `closed` false only waves of wave number zero are looked at: rates without neighbors.
+    """
+    analysis = _Analysis(system, grid, tuple(rules), scheme, parts, length, closed)
+    starts = [analysis.case({}, t) for t in analysis.times()]
+    names, ends = analysis.ends()
+    others = [analysis.case(values, t) for values in ends for t in analysis.times()]
+    now = min(starts, key=lambda c: c.step)
+    worst = min([*starts, *others], key=lambda c: c.step)
+    unknown = tuple(sorted({n for c in (*starts, *others) for n in c.unknown}))
+    known = math.isfinite(now.step) and not unknown
+    constant = analysis.linear and not any(c.spectrum.varies for c in starts) and len(starts) == 1
+    sure = constant and not now.spectrum.grows and not now.notes and known and not len(now.limits.oscillations)
+    walls = any(not a.periodic for a in grid.axes) and closed
+    formula = closed_forms.formula(system, scheme, analysis.order) if closed else None
+    bound = StepBound(
+        value=now.step if known else None,
+        formula=formula,
+        exact=sure and not walls,
+        notes=_notes(analysis, now, unknown),
+        worst=worst.step if known and math.isfinite(worst.step) else None,
+    )
+    proof = None if not sure else CLOSURE if walls else 1.0
+    varied = tuple(names) if worst.step < now.step else ()
+    return Assessment(bound, proof, now.limits, now.spectrum.oscillates, now.step, unknown, varied)
+
+
+def _notes(analysis: _Analysis, case: _Case, unknown: Sequence[str]) -> tuple[str, ...]:
+    notes = []
+    if not analysis.linear:
+        notes.append("linearised over the range of the initial state")
+    if case.spectrum.varies:
+        notes.append("coefficients frozen at sample cells")
+    if case.spectrum.grows:
+        notes.append("growing modes were moved to the imaginary axis")
+    if any(not a.periodic for a in analysis.grid.axes) and analysis.closed:
+        notes.append(f"walls by the closed operator of {spectrum.LINE_CELLS} cells")
+    notes += [f"'{name}' is not known before training or running; its terms are left out" for name in unknown]
+    return (*notes, *case.notes)
+
+
+@dataclass
+class _Analysis:
+    system: System
+    grid: Grid
+    rules: tuple[GhostRule, ...]
+    scheme: Marched
+    parts: Parts
+    length: float
+    closed: bool
+
+    def __post_init__(self) -> None:
+        self.order = self.system.problem.numerics.order
+        self.unknowns = [u.symbol for u in self.system.unknowns]
+        self.linear = all(degrees(e, self.unknowns) <= {0, 1} for terms in self.parts for e in terms)
+        free = {s for terms in self.parts for e in terms for s in e.free_symbols}
+        self.present = [m for s, m in self.system.symbols if s in free]
+        self.marching = any(s.name == self.system.problem.marching for s in free)
+        signs = spectrum.has_odd_derivatives(self.parts)
+        waves = spectrum.wave_numbers(self.grid.axes, self.order, signs) if self.closed else []
+        self.thetas = waves or [np.zeros(1) for _ in self.grid.axes] or [np.zeros(1)]
+        channels = sum(u.channels for u in self.system.unknowns)
+        self.count = max(1, min(257, spectrum.MATRICES // (len(self.thetas[0]) * channels**2)))
+
+    def times(self) -> list[float]:
+        """Start, middle and end where coefficients depend on the marching coordinate, else the start."""
+        time = self.system.problem.time
+        if time is None:
+            return [0.0]
+        start, end = float(time.lower), float(time.upper)
+        return [start, (start + end) / 2, end] if self.marching else [start]
+
+    def ends(self) -> tuple[list[str], list[dict[str, float]]]:
+        """The bounded learnables in the rates, and the combinations of their ends."""
+        bounds: dict[str, tuple[float, float]] = {}
+        for m in self.present:
+            c = m.constraint if isinstance(m, LearnedCoefficient) else None
+            if isinstance(m, LearnedCoefficient) and c is not None and c.lower is not None and c.upper is not None:
+                bounds[m.name] = (float(c.lower), float(c.upper))
+        names = list(bounds)
+        if len(names) > MOST_VARIED:
+            return names, [{n: bounds[n][k] for n in names} for k in (0, 1)]
+        return names, [dict(zip(names, ends, strict=True)) for ends in product(*bounds.values())] if names else []
+
+    # --- one case -----------------------------------------------------------------------------------------------------
+
+    def case(self, fixed: dict[str, float], time: float) -> _Case:
+        """The largest step at given learned values and time."""
+        samples = Samples(self.system, self.grid, self.order, fixed, time)
+        chosen = spectrum.choose_samples(samples, self.count)
+        spacings = [float(a.spacing) for a in self.grid.axes]
+        waves = Waves(self.system, self.thetas, spacings)
+        unknown: dict[str, None] = {}
+        moved = spectrum.tangents(Linearizer(samples, chosen, waves), self.parts, unknown)
+        matrices = waves.matrix(moved)  # type: ignore[arg-type]
+        found = self._spectrum(matrices, matrices.shape[0] > 1, 1)
+        limits = spectrum.limits(found, self.scheme, self.linear)
+        step = limits.allowed(self.scheme, self.length)
+        if self.closed and math.isfinite(step):
+            step *= self._closures(samples, chosen, matrices, step)
+            limits = replace(limits, step=min(step, limits.step))
+        return _Case(step, limits, found, tuple(unknown), tuple(samples.notes))
+
+    def _spectrum(self, matrices: Array, varies: bool, cells: int) -> Spectrum:
+        if isinstance(self.scheme, Leapfrog):
+            kicked = spectrum.channel_indices(self.system, self.scheme.kicked, cells)
+            drifted = spectrum.channel_indices(self.system, self.scheme.drifted, cells)
+            return spectrum.of_leapfrog(matrices, kicked, drifted, varies)
+        return spectrum.of_matrices(matrices, self.scheme, varies)
+
+    def _closures(self, samples: Samples, chosen: Array, matrices: Array, step: float) -> float:
+        """The share of the periodic bound that closures at walls leave, axis by axis, where the symbol is largest."""
+        finite = np.where(np.isfinite(matrices), np.abs(matrices), 0.0)
+        size = finite.sum(axis=(-1, -2))
+        sample, wave = np.unravel_index(int(np.argmax(size)), size.shape)
+        own = chosen[[int(sample)]] if matrices.shape[0] > 1 else chosen[:1]
+        share = 1.0
+        for k in self._bounded():
+            thetas = [float(t[int(wave)]) for t in self.thetas]
+            line = spectrum.line_of(self.system, k, self.grid.axes, self.rules, samples, thetas)
+            moved = spectrum.tangents(Linearizer(samples, own, line), self.parts, {})
+            found = self._spectrum(line.matrix(moved), False, line.cells)  # type: ignore[arg-type]
+            closed = spectrum.limits(found, self.scheme, self.linear).allowed(self.scheme, self.length)
+            share *= min(1.0, closed / step)
+        return share
+
+    def _bounded(self) -> Iterator[int]:
+        ruled = {r.axis for r in self.rules}
+        return (k for k, a in enumerate(self.grid.axes) if not a.periodic and a.name in ruled)

@@ -1,0 +1,175 @@
+"""What the numerics can do today, and what a scheme may claim. Everything else is refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import sympy as sp
+
+from npde.diagnostics import Collector
+from npde.diagnostics.catalogue import not_yet
+from npde.diagnostics.catalogue import numerics as codes
+from npde.discretize.ghosts import interior_cells
+from npde.discretize.halo import Halo
+from npde.discretize.scheme import Grid
+from npde.model.problem import Input, LearnedCoefficient
+from npde.source import NOWHERE, Span
+from npde.symbolic import operators as op
+from npde.symbolic.calculus import REDUCING, values
+from npde.symbolic.context import calculus_of
+from npde.symbolic.system import System
+
+ORDERS = (2, 4, 6)
+FIRST_DERIVATIVE_AT_WALLS = 4
+"""The highest order of odd derivatives across a bounded axis: higher closures have growing modes."""
+
+
+def check(system: System, collector: Collector) -> None:
+    """Refuse what is not built yet: steady problems, order 8, one-sided, absorbing and high-order closures."""
+    problem = system.problem
+    if system.kind == "steady":
+        span = problem.equations[0].span if problem.equations else NOWHERE
+        collector.add(not_yet.STEADY.at(span))
+        return
+    for outflow in problem.outflows:
+        collector.add(not_yet.OUTFLOW.at(outflow.span, field=outflow.field))
+    for layer in problem.absorbing:
+        collector.add(not_yet.ABSORBING.at(layer.span))
+    if problem.numerics.upwind is not None:
+        collector.add(not_yet.UPWIND.at(_march_span(system)))
+    if problem.numerics.order not in ORDERS:
+        collector.add(not_yet.ORDER_EIGHT.at(_march_span(system), order=problem.numerics.order))
+        return
+    _check_conditions(system, collector)
+    for c in problem.space:
+        if c.name not in problem.periodic:
+            _check_bounded(system, c.name, collector)
+
+
+def _march_span(system: System) -> Span:
+    march = system.problem.numerics.march
+    return march.span if march is not None else NOWHERE
+
+
+def _check_conditions(system: System, collector: Collector) -> None:
+    seen = set()
+    for condition in system.problem.conditions:
+        if condition.order > 1:
+            collector.add(not_yet.HIGH_CONDITION.at(condition.span, order=condition.order))
+        side = (condition.field, condition.coordinate, condition.side)
+        if side in seen:
+            collector.add(not_yet.SEVERAL_CONDITIONS.at(condition.span))
+        seen.add(side)
+
+
+def _check_bounded(system: System, axis: str, collector: Collector) -> None:
+    order = system.problem.numerics.order
+    for terms in system.terms:
+        for term in terms:
+            highest = across(term.expression, axis)
+            if highest > 2:
+                collector.add(not_yet.HIGH_ON_WALLS.at(term.span, order=highest, coordinate=axis))
+            odd = max((int(d.args[2]) for d in _differences(term.expression, axis) if d.args[2] % 2), default=0)
+            if odd and order > FIRST_DERIVATIVE_AT_WALLS:
+                data = {"derivative": odd, "coordinate": axis, "order": order, "limit": FIRST_DERIVATIVE_AT_WALLS}
+                collector.add(not_yet.ODD_AT_WALLS.at(term.span, **data))
+            if _reads_nonlocal(term.expression, axis, False):
+                collector.add(not_yet.NONLOCAL_AT_WALLS.at(term.span, coordinate=axis))
+
+
+def across(e: sp.Expr, axis: str) -> int:
+    """The highest derivative across one axis, nested ones added up; a learned stencil counts as order 2."""
+    inner = max((across(a, axis) for a in values(e)), default=0)
+    match e:
+        case op.Diff():
+            return inner + (int(e.args[2]) if str(e.args[1]) == axis else 0)
+        case op.FaceDiff():
+            return inner + (1 if str(e.args[1]) == axis else 0)
+        case op.Lap():
+            return inner + 2
+        case op.KernelApply():
+            return max(inner, 2)
+        case _:
+            return inner
+
+
+def _differences(e: sp.Expr, axis: str) -> Iterator[sp.Expr]:
+    """Centered differences along an axis, those at the faces of a flux along it left out."""
+    if isinstance(e, op.Diff) and str(e.args[1]) == axis:
+        yield e
+    inside_flux = isinstance(e, op.FaceDiff) and str(e.args[1]) == axis
+    for a in values(e):
+        for d in _differences(a, axis):
+            if not inside_flux:
+                yield d
+
+
+def _reads_nonlocal(e: sp.Expr, axis: str, beyond: bool) -> bool:
+    """Whether ghost cells along an axis are asked of a value that has none: an integral kernel's, a transposed stencil's."""
+    if beyond and isinstance(e, op.KernelAdjoint | op.NoiseOf):
+        return True
+    if beyond and isinstance(e, op.Nonlocal | op.NonlocalConvolution) and axis in {str(x) for x in e.args[2:]}:
+        return True
+    if isinstance(e, (*REDUCING, op.Nonlocal, op.NonlocalConvolution)):
+        beyond = False
+    elif isinstance(e, op.Diff | op.FaceDiff):
+        beyond = beyond or str(e.args[1]) == axis
+    elif isinstance(e, op.Lap | op.KernelApply):
+        beyond = True
+    return any(_reads_nonlocal(a, axis, beyond) for a in values(e))
+
+
+def check_cells(system: System, grid: Grid, read: Halo, collector: Collector) -> None:
+    """Every axis holds the cells that ghost polynomials pass through, and its widest stencil."""
+    order = system.problem.numerics.order
+    for axis in grid.axes:
+        widest = max((n for (_, name), n in read.items() if name == axis.name), default=0)
+        if not widest:
+            continue
+        needed = widest if axis.periodic else max(interior_cells(order), widest)
+        if axis.cells < needed:
+            why = f"stencils and ghost cells need {needed}"
+            span = next((c.span for c in system.problem.space if c.name == axis.name), NOWHERE)
+            collector.add(codes.TOO_FEW_CELLS.at(span, given=axis.cells, name=axis.name, why=why))
+
+
+# --- what may be claimed ----------------------------------------------------------------------------------------------
+
+
+def space_order(system: System) -> int:
+    """The order in space after the weakest term.
+
+    A learned array or input in a flux is averaged over two cells: order 2. In a centered difference across a wall its ghost
+    value is that of the nearest cell: order 1. A learned stencil claims order 2, as does the midpoint sum on a bounded axis.
+    """
+    calculus = calculus_of(system)
+    meanings = dict(system.symbols)
+    bounded = {c.name for c in system.problem.space if c.name not in system.problem.periodic}
+    arrays = [s for s, m in meanings.items() if isinstance(m, LearnedCoefficient | Input)]
+
+    def array_along(e: sp.Expr, axis: str) -> bool:
+        return any(s in e.free_symbols and axis in calculus.table.varies(s) for s in arrays)
+
+    claimed = system.problem.numerics.order
+    for e in system.rates:
+        for o in e.atoms(op.GridOperator):
+            claimed = min(claimed, _claim(o, bounded, array_along))
+    return claimed
+
+
+def _claim(o: sp.Expr, bounded: set[str], array_along: object) -> int:
+    match o:
+        case op.FaceDiff():
+            return 2 if array_along(o.args[0], str(o.args[1])) else 99  # type: ignore[operator]
+        case op.KernelApply() | op.KernelAdjoint():
+            return 2
+        case op.IntegralOf() | op.MeanOf():
+            return 2 if bounded & {str(x) for x in o.args[1:]} else 99
+        case op.Nonlocal() | op.NonlocalConvolution():
+            return 2 if bounded & {str(x) for x in o.args[2:]} else 99
+        case op.Diff() if str(o.args[1]) in bounded:
+            return 1 if array_along(o.args[0], str(o.args[1])) else 99  # type: ignore[operator]
+        case op.Lap():
+            return 1 if any(array_along(o.args[0], a) for a in bounded) else 99  # type: ignore[operator]
+        case _:
+            return 99
