@@ -64,7 +64,7 @@ def from_pretrained(
     """
     from npde.files.pretrained import load as load_folder
 
-    return load_folder(directory, device=_device(device), dtype=_dtype(dtype))
+    return load_folder(directory, device=device_of(device), dtype=_dtype(dtype))
 
 
 class Model:
@@ -80,6 +80,16 @@ class Model:
     # --- what it says -------------------------------------------------------------------------------------------------
 
     @property
+    def source(self) -> Source:
+        """The text with its name, which spans of diagnostics point into."""
+        return self._source
+
+    @property
+    def problem(self) -> Problem:
+        """The checked problem: every name resolved, every rank known. Raises DiagnosticError."""
+        return self._base.compilation.problem
+
+    @property
     def text(self) -> str:
         """The text."""
         return self._source.text
@@ -87,29 +97,29 @@ class Model:
     @property
     def name(self) -> str:
         """The name that the text gives the model."""
-        return self._problem.name
+        return self.problem.name
 
     @cached_property
     def equations(self) -> tuple[sp.Eq, ...]:
         """The equations as written, as SymPy `Eq`s of functions of the coordinates."""
         from npde import textbook
 
-        return textbook.equations(self._problem)
+        return textbook.equations(self.problem)
 
     @property
     def fields(self) -> Mapping[str, Field]:
         """The unknowns by name."""
-        return MappingProxyType({f.name: f for f in self._problem.fields})
+        return MappingProxyType({f.name: f for f in self.problem.fields})
 
     @property
     def learnables(self) -> Mapping[str, Learned]:
         """What is learned, by name."""
-        return MappingProxyType({x.name: x for x in self._problem.learned})
+        return MappingProxyType({x.name: x for x in self.problem.learned})
 
     @property
     def inputs(self) -> Mapping[str, Input]:
         """What is supplied at run time, by name."""
-        return MappingProxyType({x.name: x for x in self._problem.inputs})
+        return MappingProxyType({x.name: x for x in self.problem.inputs})
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -117,23 +127,19 @@ class Model:
         from npde.textbook import Textbook
 
         try:
-            return Textbook(self._problem).named(name)
+            return Textbook(self.problem).named(name)
         except KeyError:
             raise AttributeError(
-                f"'{self._problem.name}' has no field, learnable, input or constant '{name}'."
+                f"'{self.problem.name}' has no field, learnable, input or constant '{name}'."
             ) from None
 
     def __dir__(self) -> list[str]:
         names: list[str] = []
         if not self.check():
-            problem = self._problem
+            problem = self.problem
             declared = (*problem.coordinates, *problem.fields, *problem.lets, *problem.learned, *problem.inputs)
             names = [d.name for d in declared]
         return sorted({*super().__dir__(), *names})
-
-    @property
-    def _problem(self) -> Problem:
-        return self._base.compilation.problem
 
     # --- what can be done with it -------------------------------------------------------------------------------------
 
@@ -202,7 +208,7 @@ class Model:
         recipe = self._recipe(
             network=network, free=free, grid=grid, order=order, march=march, set=set, extent=extent
         )  # fmt: skip
-        return recipe.rebuild(device=_device(device), dtype=_dtype(dtype), generator=generator)
+        return recipe.rebuild(device=device_of(device), dtype=_dtype(dtype), generator=generator)
 
     def _recipe(self, network: str | None = None, free: str = "none", **overrides: Any) -> Recipe:
         values = settings.overrides(**overrides)
@@ -310,7 +316,7 @@ def _dtype(dtype: torch.dtype | str | None) -> torch.dtype | None:
     raise settings.OptionError(f"'dtype' is a type of real numbers such as torch.float32, not {dtype}.")
 
 
-def _device(device: torch.device | str | None) -> torch.device | None:
+def device_of(device: torch.device | str | None) -> torch.device | None:
     """A device that is there."""
     import torch
 

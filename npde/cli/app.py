@@ -76,12 +76,12 @@ class Commands(click.Group):
             click.echo("Interrupted.", err=True)
             status = INTERRUPTED
         except Exception as error:
-            status = failed(error)
+            status = failed(error, is_json="--json" in (sys.argv[1:] if args is None else args))
         sys.exit(status if isinstance(status, int) else DONE)
 
 
-def failed(error: Exception) -> int:
-    """Says what went wrong, on standard error, and gives the exit status."""
+def failed(error: Exception, is_json: bool = False) -> int:
+    """Says what went wrong, on standard error (diagnostics as JSON on standard output), and gives the exit status."""
     from npde.cli import report
     from npde.diagnostics import DiagnosticError, InternalError, NpdeError
 
@@ -96,7 +96,10 @@ def failed(error: Exception) -> int:
             report.usage(error)
             return error.exit_code
         case DiagnosticError():
-            report.diagnostics(error.diagnostics, error.source, err=True)
+            if is_json:
+                report.error_json(error)
+            else:
+                report.diagnostics(error.diagnostics, error.source, err=True)
             return USAGE if report.is_about_options(error) else WRONG
         case InternalError():
             report.bug(error)

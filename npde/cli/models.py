@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -12,7 +12,14 @@ if TYPE_CHECKING:
 
 
 def live_module(
-    file: str, overrides: dict[str, Any], free: str, *, dtype: str | None, device: str, seed: int
+    file: str,
+    overrides: dict[str, Any],
+    free: str,
+    *,
+    dtype: str | None,
+    device: str,
+    seed: int,
+    which: Literal["best", "latest", "start"] = "best",
 ) -> LiveModule:
     """The module of a file or folder, on a device.
 
@@ -22,7 +29,7 @@ def live_module(
     """
     import torch
 
-    from npde.api import _device as device_of
+    from npde.api import device_of
     from npde.cli.options import recipe
 
     place = device_of(device)
@@ -34,15 +41,15 @@ def live_module(
         raise click.UsageError(
             "A saved model keeps the options that it was compiled with; overrides need its .npde file."
         )
-    return open_folder(file).to(device=place, dtype=numbers)
+    return open_folder(file, which).to(device=place, dtype=numbers)
 
 
-def open_folder(folder: str) -> LiveModule:
-    """The model of a run (as it was at its best) or of `save_pretrained`."""
+def open_folder(folder: str, which: Literal["best", "latest", "start"] = "best") -> LiveModule:
+    """The model of a run (as it was at its best, or `which`) or of `save_pretrained`."""
     if Path(folder, "options.json").is_file():
         from npde.train import open_run
 
-        return open_run(folder, "best")
+        return open_run(folder, which)
     from npde.api import from_pretrained
 
     return from_pretrained(folder)

@@ -62,13 +62,26 @@ def free_option(command: Command) -> Command:
     return click.option("--free", type=choice, default="none", show_default=True, help=text)(command)
 
 
-def device_options(dtype: str) -> Callable[[Command], Command]:
+def data_options(command: Command) -> Command:
+    """`--data` and how to read it."""
+    options = (
+        click.option("--data", required=True, type=click.Path(path_type=str), metavar="d.h5", help="HDF5 file with the data."),
+        click.option("--layout", type=click.Choice(["npde", "pdebench", "the_well"]), help="Recognized by default."),
+        click.option("--name", "names", multiple=True, metavar="u=density", help="What the file calls a field; may be repeated."),
+        click.option("--samples", type=click.IntRange(min=1), metavar="N", help="Read the first N samples only."),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def device_options(dtype: str | None) -> Callable[[Command], Command]:
     """`--dtype` with this default, `--device` and `--seed`."""
 
     def decorate(command: Command) -> Command:
         options = (
-            click.option("--dtype", type=click.Choice(["float32", "float64"]), default=dtype, show_default=True,
-                         help="Type of the numbers."),
+            click.option("--dtype", type=click.Choice(["float32", "float64"]), default=dtype,
+                         show_default=dtype is not None, help="Type of the numbers."),
             click.option("--device", metavar="cpu", default="cpu", show_default=True, help="Where to compute."),
             click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything random."),
         )  # fmt: skip

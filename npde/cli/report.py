@@ -63,8 +63,9 @@ def error_json(error: DiagnosticError) -> None:
 def is_about_options(error: DiagnosticError) -> bool:
     """Whether every error is one of an option, not of the file."""
     from npde.diagnostics.catalogue.numerics import OPTION_NAME, OPTION_VALUE
+    from npde.diagnostics.catalogue.training import BAD_OPTION, UNKNOWN_OPTION
 
-    options = {OPTION_NAME.id, OPTION_VALUE.id}
+    options = {OPTION_NAME.id, OPTION_VALUE.id, BAD_OPTION.id, UNKNOWN_OPTION.id}
     errors = [d for d in error.diagnostics if d.severity == "error"]
     return bool(errors) and all(d.span == NOWHERE and d.code in options for d in errors)
 
