@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import networkx as nx
 import sympy as sp
 
 from npde.discretize.scheme import Scheme
 from npde.graph.layers import Call, Layer, Loop
 from npde.options import CompileOptions, NetworkKind
 from npde.source import NOWHERE, Span
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,8 @@ class LayerGraph:
     def to_networkx(self, block: str | None = None) -> nx.MultiDiGraph:
         """One block (default: all, called blocks linked by edges of kind "calls") as a multigraph; nodes are
         `block/name` with the `Node` as attribute `node`, edges carry the input position."""
+        import networkx as nx  # a quarter of a second, which only this needs
+
         graph: nx.MultiDiGraph = nx.MultiDiGraph(name=self.name)
         for b in self.blocks:
             if block is not None and b.name != block:
