@@ -9,15 +9,19 @@ from npde.graph.graph import LayerGraph
 from npde.graph.layers import (
     Call,
     ClosureNetwork,
+    CoordinateArray,
     Ghost,
     InputArray,
     LiftLayer,
     Loop,
+    Noise,
     Placeholder,
     Pointwise,
     ReadOut,
+    StencilLayer,
     Weight,
 )
+from npde.model.problem import Condition
 from npde.source import Span
 from npde.view.describe import label
 from npde.view.diagram import Box, Diagram
@@ -25,8 +29,8 @@ from npde.view.folding import Folding
 from npde.view.notation import exact_text, shape_text, shortened, wrapped
 from npde.view.values import Value
 
-FORMULA_WIDTH = 38
-FORMULA_LINES = 3
+FORMULA_WIDTH = 40
+FORMULA_LINES = 4
 NOTE_WIDTH = 44
 
 
@@ -44,18 +48,21 @@ class BoxMaker:
         inputs = tuple(self.folding.flat.values[i].node.shape for i in value.inputs)
         words = label(self.graph, value.node.layer, inputs, value.node.shape)
         trips = value.node.layer.trips if isinstance(value.node.layer, Loop) else 1
-        formula = () if words.family in ("port", "frame") else self._formula(value)
-        notes = (*(() if isinstance(value.node.layer, Placeholder) else words.notes), *self._walls(members))
+        family = (
+            "pointwise" if self._starts(value) and words.family == "port" and words.kind != "input" else words.family
+        )
+        formula = () if family in ("port", "frame") else self._formula(value)
+        notes = (*(() if isinstance(value.node.layer, Placeholder) else words.notes), *self._walls(value, members))
         learned, count = ((), 0) if isinstance(value.node.layer, Loop) else self._learned(members)
         return Box(
-            value.id, words.family, self._title(value, words.title), formula, notes, learned, count, members,
+            value.id, family, self._title(value, words.title), formula, notes, learned, count, members,
             shape_text(value.node.shape), self._span(value), inner, trips,
         )  # fmt: skip
 
     def with_name(self, box: Box) -> Box:
         """With the name of its value in front of the formula, if another formula uses that name."""
         wording = self.folding.wording
-        if box.id not in wording.named or not box.formula:
+        if box.id not in wording.named or not box.formula or box.title.startswith("initial "):
             return box
         name, formula = wording.name(box.id), wording.own_formula(box.id)
         if name == formula:
@@ -64,7 +71,9 @@ class BoxMaker:
 
     def _formula(self, value: Value) -> tuple[str, ...]:
         text = self.folding.wording.own_formula(value.id)
-        if text == value.node.name:
+        if self._starts(value):
+            text = f"{self.folding.wording.name(value.id)} = {text}"
+        elif text == value.node.name:
             return ()
         return wrapped(text, FORMULA_WIDTH, FORMULA_LINES)
 
@@ -82,11 +91,14 @@ class BoxMaker:
                 return f"{name}, stage {stage + 1}"
             case Pointwise() if self.folding.is_update(value):
                 return "update"
-            case Pointwise() if value.id.startswith("initial/") and not self.folding.flat.inputs:
-                name = self.folding.wording.name(value.id)
-                return f"initial {name}"
+            case Pointwise() | CoordinateArray() | Noise() | Weight() if self._starts(value):
+                return f"initial {self.folding.wording.name(value.id)}"
             case _:
                 return usual
+
+    def _starts(self, value: Value) -> bool:
+        """Whether a value is an initial one (and the picture is not that of another block)."""
+        return value.id.startswith("initial/") and not self.folding.flat.inputs
 
     def _calls(self, name: str) -> int:
         layers = (v.node.layer for v in self.folding.flat.values.values())
@@ -99,23 +111,35 @@ class BoxMaker:
 
     # --- notes --------------------------------------------------------------------------------------------------------
 
-    def _walls(self, members: tuple[str, ...]) -> list[str]:
-        """What fills the ghost cells, in the words of the file."""
-        problem = self.graph.scheme.system.problem
-        fields = {u.symbol: u.field for u in self.graph.scheme.system.unknowns}
+    def _walls(self, value: Value, members: tuple[str, ...]) -> list[str]:
+        """What fills the ghost cells that a box looks at, in the words of the file."""
+        scheme = self.graph.scheme
+        fields = {u.symbol: u.field for u in scheme.system.unknowns}
+        looked_at = _axes(value, len(scheme.grid.axes))
         notes: list[str] = []
         for name in members:
             layer = self.folding.flat.values[name].node.layer
             if not isinstance(layer, Ghost):
                 continue
-            axes = [a for a, w in zip(self.graph.scheme.grid.axes, layer.widths, strict=True) if w]
+            axes = [a for i, a in enumerate(scheme.grid.axes) if layer.widths[i] and i in looked_at]
             periodic = [a.name for a in axes if a.periodic]
             if periodic:
                 notes.append("periodic" if len(periodic) == len(axes) else f"periodic in {', '.join(periodic)}")
-            walls = {(fields[r.unknown], r.axis, r.side) for r in layer.rules}
-            conditions = [c for c in problem.conditions if (c.field, c.coordinate, c.side) in walls]
-            notes.extend(f"wall: {' '.join(problem.source.snippet(c.span).split())}" for c in conditions)
+            here = {a.name for a in axes}
+            walls = {(fields[r.unknown], r.axis, r.side) for r in layer.rules if r.axis in here}
+            conditions = [c for c in scheme.system.problem.conditions if (c.field, c.coordinate, c.side) in walls]
+            notes.extend(self._wall_texts(conditions))
         return [shortened(n, NOTE_WIDTH) for n in dict.fromkeys(notes)][:4]
+
+    def _wall_texts(self, conditions: list[Condition]) -> list[str]:
+        """`x = 0: u = 1`, or one line for all walls where they have the same condition."""
+        problem = self.graph.scheme.system.problem
+        ends = {c.name: (c.lower, c.upper) for c in problem.space}
+        texts = [" ".join(problem.source.snippet(c.span).split()) for c in conditions]
+        if len(conditions) > 1 and len(set(texts)) == 1:
+            return [f"walls: {texts[0]}"]
+        places = [f"{c.coordinate} = {exact_text(ends[c.coordinate][c.side == 'upper'])}" for c in conditions]
+        return [f"{place}: {text}" for place, text in zip(places, texts, strict=True)]
 
     def _learned(self, members: tuple[str, ...]) -> tuple[tuple[str, ...], int]:
         """What trains in a box, "name: how many numbers" (the name alone where another box said so), and how many."""
@@ -147,3 +171,12 @@ class BoxMaker:
             case _:
                 outputs = (o.span for o in problem.outputs if block == f"output_{o.name}")
                 return next(outputs, value.node.span)
+
+
+def _axes(value: Value, dimension: int) -> set[int]:
+    """Along which axes a layer looks at its neighbors."""
+    match value.node.layer:
+        case StencilLayer(taps=taps):
+            return {i for i in range(dimension) if any(t.offset[i] != 0 for t in taps)}
+        case _:
+            return set(range(dimension))

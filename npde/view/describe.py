@@ -78,8 +78,10 @@ def label(graph: LayerGraph, layer: Layer, inputs: tuple[Shape, ...], shape: Sha
                 "interpolation" if operator.startswith("mean(") else f"{len({t.offset for t in taps})}-point stencil"
             )
             return Label("stencil", "stencil", title)
-        case ReleasedStencil(extents=extents):
-            return Label("released_stencil", "learned", f"released stencil {extents_text(extents)}")
+        case ReleasedStencil(extents=extents, operator=operator):
+            return Label(
+                "released_stencil", "learned", f"released stencil {extents_text(extents)}", (f"starts as {operator}",)
+            )
         case Pointwise(expression=expression):
             return Label("pointwise", "pointwise", _pointwise_title(expression))
         case Convolution(extents=extents):
@@ -154,7 +156,7 @@ def label(graph: LayerGraph, layer: Layer, inputs: tuple[Shape, ...], shape: Sha
         case AffineWeights(released=released):
             return Label("affine_weights", "learned" if released else "stencil", "diagonals of W")
         case SparseAffine():
-            return Label("sparse_affine", "learned", "sparse affine layer", ("W u + b on the pattern of the stencil",))
+            return Label("sparse_affine", "stencil", "sparse affine layer", ("on the pattern of its block",))
         case _:
             assert_never(layer)
 

@@ -116,10 +116,11 @@ class _Canvas:
             return
         self.labelled.add((route.source, route.label))
         (x0, y0), (x1, _) = route.points[:2]
-        x, y = x0 + 0.1 * (x1 - x0), y0 + 14
         width = text_width(route.label, NOTE - 1)
-        self.items.append(Rect(x + 4, y - 8, width + 6, 14, 3, "halo"))
-        self.items.append(Text(x + 7, y + 3, route.label, NOTE - 1, "muted"))
+        y = y0 + 14
+        x = x0 + 0.1 * (x1 - x0) + (5 if x1 >= x0 - 1 else -width - 9)
+        self.items.append(Rect(x - 1, y - 8, width + 6, 14, 3, "halo"))
+        self.items.append(Text(x + 2, y + 3, route.label, NOTE - 1, "muted"))
 
 
 def _loop_ends(frame: Placed) -> tuple[tuple[float, float], tuple[float, float]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from npde.graph.graph import LayerGraph
-from npde.graph.layers import Call, Channels
+from npde.graph.layers import Call, Channels, Join, Loop, Placeholder
 from npde.view.values import Flat, Value, constants, is_pointwise, is_source, passes_through
 from npde.view.wording import Wording
 
@@ -57,11 +57,21 @@ class Folding:
 
     def is_box(self, value: Value) -> bool:
         """Whether a value is drawn."""
-        if value.id in self.wording.inlined or passes_through(value) or is_source(value):
+        if value.id in self.wording.inlined or passes_through(value):
             return False
+        if is_source(value):
+            return self._starts_state(value.id)
         if value.id in self.constant and value.id not in self.results:
             return bool(self.uses(value.id))
         return True
+
+    def _starts_state(self, name: str) -> bool:
+        """Whether a source is itself (part of) an initial state, as in `initial u = x`."""
+        block = name.partition("/")[0]
+        if block != "initial" or self.flat.inputs or self.flat.values[name].node.layer == Placeholder():
+            return False
+        layers = (self.flat.values[u].node.layer for u in self.uses(name))
+        return name in self.results or any(isinstance(layer, Loop | Join) for layer in layers)
 
     def is_update(self, value: Value) -> bool:
         """Whether a value is the next state, made of the present one and something added to it."""
@@ -89,12 +99,17 @@ class Folding:
             name, via = pending.pop(0)
             below = self.flat.values[name]
             if self.is_box(below):
-                out[name] = ", ".join(dict.fromkeys(v for v in (out.get(name, ""), via) if v))
+                out[name] = self._together(out.get(name, ""), via)
             elif name not in seen:
                 seen.add(name)
                 part = below.node.name if self._is_part(below) else via
                 pending.extend((i, part) for i in below.inputs)
         return out
+
+    def _together(self, *parts: str) -> str:
+        """Names of channels in one label; nothing when they are all that there are."""
+        names = list(dict.fromkeys(n for part in parts for n in part.split(", ") if n))
+        return "" if len(names) == len(self.graph.scheme.system.unknowns) else ", ".join(names)
 
     def _is_part(self, value: Value) -> bool:
         layer = value.node.layer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -40,6 +39,8 @@ class NotationPrinter(StrPrinter):
     """SymPy's printer with `^`, decimal floats, the operator names of the language, and the order in which people write:
     numbers before names before brackets in a product, positive summands before negative ones, plain names first."""
 
+    first = ""
+
     def _print_Symbol(self, expr: sp.Symbol) -> str:
         return str(expr.name)
 
@@ -48,10 +49,17 @@ class NotationPrinter(StrPrinter):
         out = "".join(f" - {text[1:]}" if text.startswith("-") else f" + {text}" for *_, text in terms)
         return out.removeprefix(" + ") if not out.startswith(" - ") else "-" + out.removeprefix(" - ")
 
-    def _summand(self, term: sp.Expr) -> tuple[bool, bool, bool, str, str]:
+    def _summand(self, term: sp.Expr) -> tuple[bool, bool, bool, bool, str, str]:
         text = self._print(term)
         rest = term.as_coeff_Mul()[1]
-        return text.startswith("-"), bool(term.is_number), not rest.is_Symbol, self._print(rest), text
+        return (
+            text.startswith("-"),
+            text != self.first,
+            bool(term.is_number),
+            not rest.is_Symbol,
+            self._print(rest),
+            text,
+        )
 
     def _print_Mul(self, expr: sp.Mul) -> str:
         number, rest = expr.as_coeff_Mul()
@@ -129,14 +137,11 @@ class NotationPrinter(StrPrinter):
         return f"exp({self._print(expr.args[0])})"
 
 
-def formula(expr: Any, names: Mapping[str, str] | None = None) -> str:
-    """An expression as text; `names` says what symbols are called (by their own name)."""
-    if names:
-        swaps = {
-            s: sp.Symbol(names[s.name], real=True) for s in expr.free_symbols if names.get(s.name, s.name) != s.name
-        }
-        expr = expr.xreplace(swaps)
-    return str(NotationPrinter({"order": "none"}).doprint(expr))
+def formula(expr: Any, first: str = "") -> str:
+    """An expression as text; the name `first` stands before other summands."""
+    printer = NotationPrinter({"order": "none"})
+    printer.first = first
+    return str(printer.doprint(expr))
 
 
 def shape_text(shape: Shape) -> str:

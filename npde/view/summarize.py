@@ -46,7 +46,10 @@ def _block_title(graph: LayerGraph, name: str) -> str:
     calls = sum(isinstance(n.layer, Call) and n.layer.block == name for b in graph.blocks for n in b.nodes)
     if calls > 1:
         return f"{name}, evaluated {calls} times a step"
-    return "L, the linear part" if name == "linear_part" else name
+    if name == "linear_part":
+        return "L, the linear part"
+    affine = any(isinstance(n.layer, AffineWeights) and n.layer.block == name for b in graph.blocks for n in b.nodes)
+    return f"{name}, turned into W and b" if affine else name
 
 
 @dataclass

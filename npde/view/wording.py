@@ -29,6 +29,7 @@ from npde.graph.layers import (
     Reduction,
     RegionIntegrals,
     ReleasedStencil,
+    SparseAffine,
     StencilLayer,
     Weight,
 )
@@ -51,9 +52,11 @@ class Wording:
 
     @property
     def state(self) -> str:
-        """What the state is called: the field's name if there is only one."""
-        fields = self.graph.scheme.system.problem.fields
-        return fields[0].name if len(fields) == 1 else "state"
+        """What the state is called: the field's name if there is only one, and no velocity beside it."""
+        system = self.graph.scheme.system
+        fields = system.problem.fields
+        is_one = len(fields) == 1 and not any(u.is_velocity for u in system.unknowns)
+        return fields[0].name if is_one else "state"
 
     def through(self, name: str) -> str:
         """The value itself, where one only renames it: a join of one, all channels."""
@@ -80,19 +83,24 @@ class Wording:
         return self.name(value.id)
 
     def name(self, name: str) -> str:
-        """What a value is called in formulas: by the unknown that it starts (`u`) or moves (`dt(u)`), by the join that it is
+        """What a value is called in formulas: by the unknowns that it starts (`u`) or moves (`dt(u)`), by the join that it is
         alone in, or as its node is."""
         block, _, own = name.partition("/")
-        joined = self._joined.get(name, own)
-        stem, _, index = own.rpartition("_")
-        unknowns = [u.symbol.name for u in self.graph.scheme.system.unknowns]
-        if block == "initial":
-            known = unknowns[int(index)] if stem == "initial" and index.isdigit() else self.state
-            return known if stem == "initial" or joined == "rate" else joined
-        if block == "rhs" and stem == "rhs" and index.isdigit():
-            marching = self.graph.scheme.system.problem.marching
-            return f"d{marching}({unknowns[int(index)]})"
-        return joined
+        moved = self.unknowns_of(name)
+        if block == "initial" and moved:
+            return ", ".join(moved)
+        if block == "rhs" and len(moved) == 1 and name not in self._joined:
+            return f"d{self.graph.scheme.system.problem.marching}({moved[0]})"
+        return self._joined.get(name, own)
+
+    def unknowns_of(self, name: str) -> list[str]:
+        """The unknowns whose place in a state a value takes: their names by its places in the join that makes the state."""
+        symbols = [u.symbol.name for u in self.graph.scheme.system.unknowns]
+        for value in self.flat.values.values():
+            if isinstance(value.node.layer, Join) and name in value.inputs and len(value.inputs) == len(symbols):
+                named = [s for s, i in zip(symbols, value.inputs, strict=True) if i == name]
+                return [self.state] if len(symbols) == 1 else named
+        return []
 
     @cached_property
     def _joined(self) -> dict[str, str]:
@@ -103,7 +111,7 @@ class Wording:
         """The formula of a value in terms of what it reads."""
         value = self.flat.values[name]
         if isinstance(value.node.layer, Pointwise):
-            return formula(self.expression(name))
+            return formula(self.expression(name), first=self.state)
         if passes_through(value):
             return self._moved(value)
         return self._layer(value)
@@ -142,8 +150,10 @@ class Wording:
                 return f"noise({seed})"
             case StencilLayer(operator=operator):
                 return self._operator(operator, texts[0])
-            case ReleasedStencil(operator=operator):
-                return f"{texts[1]} * {operator}"
+            case ReleasedStencil():
+                return f"{texts[1]}({texts[0]})"
+            case SparseAffine():
+                return f"W {texts[0]} + b"
             case Convolution(kernel=kernel):
                 return f"{kernel}({texts[0]})"
             case ConvolutionAdjoint(kernel=kernel):
@@ -176,4 +186,4 @@ class Wording:
         """`dx_flux` is the difference of a flux: `dx(flux)`."""
         if operator.endswith("_flux"):
             return f"{operator.removesuffix('_flux')}({operand})"
-        return operator if "expression" not in operator else operator.replace("expression", operand)
+        return operator.replace("expression", operand).replace("**", "^")
