@@ -31,7 +31,7 @@ def write_cell(w: Writer, graph: LayerGraph, constants: Constants, methods: Marc
         w.line(f"read = lambda state, p, c: ({', '.join(reads)},)")
         w.line("hidden, _, readings = self._march(state, p, c, steps, None, read)")
         if len(per_step) == 1:
-            w.line("return readings[0][0], hidden")
+            w.line("return readings[0][:, 0], hidden")
         else:
-            w.line("return torch.cat([r.flatten(1) for r in readings[0]], dim=1), hidden")
+            w.line("return torch.cat([r.flatten(1) for r in readings], dim=1), hidden")
     w.line()

@@ -8,9 +8,6 @@ HELPERS: dict[str, str] = {}
 NEEDS: dict[str, tuple[str, ...]] = {"factor_tridiagonal": ("diagonals",), "assemble": ("diagonals",)}
 """Helpers that call other helpers."""
 
-IMPORTS: dict[str, str] = {"factor_tridiagonal": "itertools"}
-"""Modules that helpers need besides torch and math."""
-
 HELPERS["pointwise_network"] = '''
 def pointwise_network(network: nn.Module, *arguments: Tensor) -> Tensor:
     """A small network applied in every cell: [B, 1, *grid] each -> [B, n, *grid]."""
@@ -160,7 +157,9 @@ def factor_tridiagonal(
     the first axis; a periodic axis is folded (line 0, n - 1, 1, n - 2, ...), which keeps neighbors within two lines.
 
     Returns the order of the unknowns, the inverses of the pivots D'_k, L_k D'_{k-1}^-1 and D'_k^-1 U_k, [blocks, size, size]."""
-    box = tuple(itertools.product(*[range(-min(r, n - 1), min(r, n - 1) + 1) for r, n in zip(reach, grid)]))
+    box: tuple[tuple[int, ...], ...] = ((),)
+    for r, n in zip(reach, grid):
+        box = tuple((*offset, k) for offset in box for k in range(-min(r, n - 1), min(r, n - 1) + 1))
     weights, columns = diagonals(apply, channels, grid, box, periodic, unit)
     device, lines, unknowns = unit.device, grid[0], channels * math.prod(grid)
     line = torch.arange(lines, device=device)

@@ -132,7 +132,7 @@ class MarchWriter:
             w.block(MARCH_DOC)
             w.line(f"state, p, c, steps = self._prepare({self.passed}state, steps, start)")
             w.line("state, frames, _ = self._march(state, p, c, steps, every)")
-            w.line("return state if every is None else torch.stack(frames, dim=1)")
+            w.line("return state if frames is None else frames")
         w.line()
         self._write_forward()
 
@@ -205,38 +205,82 @@ class MarchWriter:
 
     def _write_loop(self) -> None:
         w = self.w
+        self._write_advance()
         p_type = "AtStep" if self.stepwise else "None"
         c_type = "Coefficients" if self.coefficients else "None"
-        w.line("def _march(")
+        arguments = f"self, state: Tensor, sequence: {p_type}, c: {c_type}, steps: int, every: int | None, read: Read | None = None"
+        returns = "tuple[Tensor, Tensor | None, tuple[Tensor, ...]]"
+        row = "AtStep(*(v[n] for v in sequence))" if self.stepwise else "None"
+        w.line(f"def _march({arguments}) -> {returns}:")
         with w.indented():
-            w.line(f"self, state: Tensor, sequence: {p_type}, c: {c_type}, steps: int, every: int | None,")
-            w.line("read: Callable[..., tuple[Tensor, ...]] | None = None,")
-        w.line(") -> tuple[Tensor, list[Tensor], list[tuple[Tensor, ...]]]:")
-        with w.indented():
-            w.line('"""Steps; the last state, every `every`-th state from the start on, and what `read` gives after each step."""')
-            w.line("frames, readings = [state], []")
+            w.block(LOOP_DOC)
+            w.line("if torch.compiler.is_compiling() and steps > UNROLLED:")
+            with w.indented():
+                w.line("return self._scan(state, sequence, c, steps, every, read)")
+            w.line("carry, frames, readings = self._begin(state), [state], []")
             w.line("for n in range(steps):")
             with w.indented():
-                needs = self.constants.needs["step"]
-                extra = "".join(f", {x}" for x, wanted in (("p", needs.step), ("c", needs.coefficients)) if wanted)
-                if self.stepwise:
-                    w.line("p = AtStep(*(v[n] for v in sequence))")
-                if self.starts_apart:
-                    w.line("if n == 0:")
-                    with w.indented():
-                        w.line(f"state, rate = self.first_step(state{extra})")
-                    w.line("else:")
-                    with w.indented():
-                        w.line(f"state, rate = self.step(state, rate{extra})")
-                else:
-                    w.line(f"state = self.step(state{extra})")
+                w.line(f"p = {row}")
+                w.line("carry = self._advance(carry, p, c, n)")
                 w.line("if every is not None and (n + 1) % every == 0:")
                 with w.indented():
-                    w.line("frames.append(state)")
+                    w.line("frames.append(carry[0])")
                 w.line("if read is not None:")
                 with w.indented():
-                    w.line(f"readings.append(read(state, {'p' if self.stepwise else 'None'}, c))")
-            w.line("return state, frames, readings")
+                    w.line("readings.append(read(carry[0], p, c))")
+            w.line("frames = torch.stack(frames, dim=1) if every is not None else None")
+            w.line("return carry[0], frames, tuple(torch.stack(r, dim=1) for r in zip(*readings))")
+        w.line()
+        w.line(f"def _scan({arguments}) -> {returns}:")
+        with w.indented():
+            w.line('"""`_march` for torch.compile and torch.export: one step is traced, whatever their number."""')
+            w.line("from torch._higher_order_ops.scan import scan")
+            w.line()
+            w.line("keeps = every is not None")
+            first = 1 if self.starts_apart else 0
+            w.line("def body(carry: tuple[Tensor, ...], row: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:")
+            with w.indented():
+                w.line(f"p = {'AtStep(*row)' if self.stepwise else 'None'}")
+                w.line(f"carry = self._advance(carry, p, c, {first})")
+                w.line("kept = (carry[0].clone(),) if keeps else ()")
+                w.line("return carry, kept + (tuple(r.clone() for r in read(carry[0], p, c)) if read is not None else ())")
+            w.line()
+            rows = "tuple(sequence)" if self.stepwise else "(torch.arange(steps, device=state.device),)"
+            w.line(f"rows, carry = {rows}, self._begin(state)")
+            if self.starts_apart:
+                w.line("p = " + ("AtStep(*(v[0] for v in sequence))" if self.stepwise else "None"))
+                w.line("carry = self._advance(carry, p, c, 0)")
+                w.line("head = ((carry[0],) if keeps else ()) + (read(carry[0], p, c) if read is not None else ())")
+                w.line("carry, outs = scan(body, carry, tuple(v[1:] for v in rows))")
+                w.line("outs = tuple(torch.cat((h[None], v)) for h, v in zip(head, outs))")
+            else:
+                w.line("carry, outs = scan(body, carry, rows)")
+            w.line("outs = tuple(v.movedim(0, 1) for v in outs)")
+            w.line("if not keeps:")
+            with w.indented():
+                w.line("return carry[0], None, outs")
+            w.line("return carry[0], torch.cat((state[:, None], outs[0][:, every - 1 :: every]), dim=1), outs[1:]")
+        w.line()
+
+    def _write_advance(self) -> None:
+        """One step of what the loop carries: the state, and for a two-step scheme the rate before it."""
+        w = self.w
+        needs = self.constants.needs["step"]
+        extra = "".join(f", {x}" for x, wanted in (("p", needs.step), ("c", needs.coefficients)) if wanted)
+        p_type = "AtStep" if self.stepwise else "None"
+        c_type = "Coefficients" if self.coefficients else "None"
+        w.line("def _begin(self, state: Tensor) -> tuple[Tensor, ...]:")
+        with w.indented():
+            w.line('"""What the loop carries at the start."""')
+            w.line("return (state, torch.zeros_like(state))" if self.starts_apart else "return (state,)")
+        w.line()
+        w.line(f"def _advance(self, carry: tuple[Tensor, ...], p: {p_type}, c: {c_type}, n: int) -> tuple[Tensor, ...]:")
+        with w.indented():
+            w.line('"""The carry after one step; n counts from the start of the call."""')
+            if self.starts_apart:
+                w.line(f"return self.first_step(carry[0]{extra}) if n == 0 else self.step(*carry{extra})")
+            else:
+                w.line(f"return (self.step(carry[0]{extra}),)")
         w.line()
 
     # --- outputs ------------------------------------------------------------------------------------------------------
@@ -271,7 +315,7 @@ class MarchWriter:
             w.line("state, _, _ = self._march(state, p, c, steps, None)")
         values = {}
         for k, o in enumerate(per_step):
-            values[o.name] = f"torch.stack([r[{k}] for r in readings], dim=1)"
+            values[o.name] = f"readings[{k}]"
         if final:
             if self.stepwise and any(self._output_needs_step(o) for o in final):
                 w.line("p = AtStep(*(v[steps - 1] for v in p))")
@@ -333,6 +377,11 @@ class MarchWriter:
         self.w.block(UNPACK)
         self.w.line()
 
+
+LOOP_DOC = '''
+"""Steps. Returns the last state, with `every` each `every`-th one from the start on, [B, steps // every + 1, C, *grid], and
+what `read` gives after each step, each [B, steps, ...]."""
+'''
 
 MARCH_DOC = '''
 """Marches `steps` steps (default: all) of DT from step `start`.

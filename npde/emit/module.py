@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from npde.emit.blocks import write_block
 from npde.emit.constants import Constants
-from npde.emit.helpers import HELPERS, IMPORTS, NEEDS
+from npde.emit.helpers import HELPERS, NEEDS
 from npde.emit.march import MarchWriter, input_shape
 from npde.emit.parameters import SINE, STARTED, write_module, write_property, write_start
 from npde.emit.cell import write_cell
@@ -41,9 +41,10 @@ def source(graph: LayerGraph) -> str:
     if any(p.kind == "matrix" for p in graph.parameters):
         helpers.add("assemble")
     w = Writer()
-    _write_head(w, graph, constants, sorted({IMPORTS[h] for h in helpers if h in IMPORTS}))
+    _write_head(w, graph, constants)
     _write_helpers(w, graph, helpers)
     _write_records(w, graph, constants)
+    _write_types(w)
     _write_class(w, graph, constants)
     return w.text() + "\n" + start.text() + "\n" + body.text()
 
@@ -66,7 +67,7 @@ def _wrapped(text: str, width: int) -> list[str]:
     return [*lines, line]
 
 
-def _write_head(w: Writer, graph: LayerGraph, constants: Constants, modules: list[str]) -> None:
+def _write_head(w: Writer, graph: LayerGraph, constants: Constants) -> None:
     problem = graph.scheme.system.problem
     doc = plain(problem.doc).rstrip('"')
     w.line(f'"""{doc or graph.class_name + "."}' if not doc.endswith(".") or doc else f'"""{doc}')
@@ -83,8 +84,7 @@ def _write_head(w: Writer, graph: LayerGraph, constants: Constants, modules: lis
     w.line()
     w.line("from __future__ import annotations")
     w.line()
-    for module in sorted([*modules, "math"]):
-        w.line(f"import {module}")
+    w.line("import math")
     w.line("from collections.abc import Callable")
     w.line("from typing import NamedTuple")
     w.line()
@@ -96,6 +96,7 @@ def _write_head(w: Writer, graph: LayerGraph, constants: Constants, modules: lis
         extent = _difference(axis.upper, axis.lower, constants)
         w.line(f"{constants.spacing(i)} = {extent} / {axis.cells}  # spacing of {axis.cells} cells along {axis.name}")
     w.line(f"START = {float(graph.scheme.start)!r}  # {problem.marching} at step 0")
+    w.line("UNROLLED = 8  # steps that torch.compile and torch.export may unroll; longer marches are one scan")
     w.line(f"DT = {_step(graph.scheme.dt, constants)}  # step of {problem.marching}")
     for layer in constants.matrices.values():
         w.assign(constants.pattern(layer), repr(layer.offsets), "cells that a row looks at")
@@ -148,6 +149,13 @@ def _write_records(w: Writer, graph: LayerGraph, constants: Constants) -> None:
 
 LATE = ("Factorization", "Propagator", "AffineWeights")
 """Coefficients that need the others to be computed."""
+
+
+def _write_types(w: Writer) -> None:
+    w.line()
+    w.line("Read = Callable[..., tuple[Tensor, ...]]")
+    w.line('"""Reads outputs from (state, what belongs to the step, coefficients)."""')
+    w.line()
 
 
 def _write_class(w: Writer, graph: LayerGraph, constants: Constants) -> None:

@@ -209,8 +209,10 @@ class NodeEmitter:
         parts = []
         for name, text in zip(node.inputs, inputs, strict=True):
             shape = self._node(name).shape
-            full = (shape.batch or not node.shape.batch) and shape.extents == node.shape.extents
-            grid = ", ".join(str(e) for e in (shape.channels, *node.shape.extents))
+            channels = node.shape.channels if len(inputs) == 1 else shape.channels
+            whole = (channels, *node.shape.extents)
+            full = (shape.batch or not node.shape.batch) and (shape.channels, *shape.extents) == whole
+            grid = ", ".join(map(str, whole))
             brackets = text if text.replace("_", "").replace(".", "").isalnum() else f"({text})"
             parts.append(text if full else f"{brackets}.expand({batch}, {grid})")
         return parts[0] if len(parts) == 1 else f"torch.cat(({', '.join(parts)}), dim=1)"

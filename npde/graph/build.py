@@ -173,8 +173,17 @@ class Context:
             widths = lowering.requested
         if not join:
             return builder.finish(tuple(nodes))
+        nodes = [self._spread(builder, n, c) for n, c in zip(nodes, shapes, strict=True)]
         out = builder.add(Join(), tuple(nodes), self.state_shape(sum(shapes)), self.interior, "rate")
         return builder.finish((out,))
+
+    def _spread(self, builder: BlockBuilder, name: str, channels: int) -> str:
+        """A value repeated over the components of the unknown that it is for."""
+        shape = builder.nodes[name].shape
+        if shape.channels == channels:
+            return name
+        whole = self.state_shape(channels)
+        return builder.add(Join(), (name,), Shape(whole.batch, channels, whole.extents), self.interior, f"{name}_all")
 
     def _lowering(
         self,

@@ -56,7 +56,7 @@ def _verify_block(graph: LayerGraph, block: Block, names: set[str], exported: se
                 fail(f"{node.name} needs the coefficient {name}, which is not computed")
             case Pointwise(symbols=symbols) if len(symbols) != len(node.inputs):
                 fail(f"{node.name} has {len(node.inputs)} inputs for {len(symbols)} symbols")
-            case Join() if node.shape.channels != sum(s.channels for s in shapes):
+            case Join() if len(shapes) > 1 and node.shape.channels != sum(s.channels for s in shapes):
                 fail(f"{node.name} joins {[s.channels for s in shapes]} channels to {node.shape.channels}")
             case Ghost(data=data, symbols=symbols) if len(node.inputs) != 1 + len(data) + len(symbols):
                 fail(f"{node.name} has the wrong number of wall values")
