@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from npde.source import Source, Span
 
 TAB = 4
+CHARACTERS = 4
+"""Characters of a line that are shown for each column: combining ones take none."""
+
 LINES = 3
 """Lines of a span that are shown; of a longer one, the first and the last."""
 
@@ -90,14 +93,15 @@ def _window(line: str, begin: int, end: int, room: int) -> tuple[str, int, int]:
         before = room // 3 if end - begin <= room // 2 else 8
         first = max(0, begin - before)
         first = min(first, max(0, last - room + 2)) if line.isascii() else first
-    text, edges = "…" * (first > 0), []
-    for character in line[first:]:
-        shown = _shown(character, columns(text))
-        if columns(text) + columns(shown) > room - 1:
+    text, edges, place = "…" * (first > 0), [], int(first > 0)
+    for character in line[first : first + CHARACTERS * room]:
+        shown = _shown(character, place)
+        if place + columns(shown) > room - 1:
             break
-        edges.append(columns(text))
+        edges.append(place)
         text += shown
-    edges.append(columns(text))
+        place += columns(shown)
+    edges.append(place)
     is_cut = first + len(edges) - 1 < last
     start = edges[min(begin - first, len(edges) - 1)]
     stop = edges[min(end - first, len(edges) - 1)]

@@ -39,13 +39,12 @@ def run(tables: Tables, tokens: Sequence[Token], actions: Actions) -> Any:
     stack: list[int] = [0]
     values: list[Any] = []
     for index, token in enumerate((*tokens, Token(END, "", 0, 0))):
-        before = tuple(stack)
         while True:
             shift, reduce, _ = states[stack[-1]]
             if token.kind in shift:
                 break
             if token.kind not in reduce:
-                raise Stuck(index, expected(tables, before))
+                raise Stuck(index, expected(tables, tokens[:index]))
             rule = rules[reduce[token.kind]]
             start = len(values) - rule.length
             values[start:] = [_value(rule.action, values[start:], actions)]
@@ -58,16 +57,24 @@ def run(tables: Tables, tokens: Sequence[Token], actions: Actions) -> Any:
     raise InternalError("The tables accept what follows the end of a statement.")
 
 
-def expected(tables: Tables, stack: Sequence[int]) -> tuple[str, ...]:
-    """The kinds of token that can follow when the automaton has come to these states."""
+def expected(tables: Tables, tokens: Sequence[Token]) -> tuple[str, ...]:
+    """The kinds of token that can follow these tokens, which begin a statement.
+
+    The automaton runs again up to that place: rules reduced in view of the token that does not fit are not taken back.
+    """
+    stack = [0]
+    for token in tokens:
+        _advance(tables, stack, token.kind)
     shift, reduce, _ = tables.states[stack[-1]]
-    return tuple(kind for kind in sorted({*shift, *reduce}) if _accepts(tables, list(stack), kind))
+    return tuple(kind for kind in sorted({*shift, *reduce}) if _advance(tables, list(stack), kind))
 
 
-def _accepts(tables: Tables, stack: list[int], kind: str) -> bool:
+def _advance(tables: Tables, stack: list[int], kind: str) -> bool:
+    """Reduces as `kind` asks and shifts it, on the states alone; whether that is possible."""
     while True:
         shift, reduce, _ = tables.states[stack[-1]]
         if kind in shift:
+            stack.append(shift[kind])
             return True
         if kind not in reduce:
             return False
