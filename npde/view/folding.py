@@ -43,6 +43,14 @@ class Folding:
             name = self.flat.values[name].inputs[0]
         return name
 
+    def moves(self, name: str) -> tuple[str, ...]:
+        """A value and the ones it is moved from, up to the one that is not moved (which is left out)."""
+        out = []
+        while passes_through(self.flat.values[name]):
+            out.append(name)
+            name = self.flat.values[name].inputs[0]
+        return tuple(out)
+
     def uses(self, name: str) -> list[str]:
         """The values that really use one, seen through what only moves data; uses as wall data do not count."""
         out: list[str] = []

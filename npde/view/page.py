@@ -30,7 +30,7 @@ def page(graph: LayerGraph) -> str:
     facts = Facts(graph)
     problem = graph.scheme.system.problem
     picture = compose(graph.name, (), "", facts.diagrams, heading=False)
-    data = json.dumps(document(graph), ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
+    data = json.dumps(document(graph), ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     style = _asset("page.css").replace("LIGHT", variables(LIGHT)).replace("DARK", variables(DARK))
     parts = [
         "<!doctype html>",

@@ -81,7 +81,7 @@ class _Summary:
         for position, name in enumerate(folding.flat.outputs):
             shape = shape_text(folding.flat.values[name].node.shape)
             title_out = self._output_title(block, position, folding)
-            port = Box(f"{block.name}/→{position}", "port", title_out, members=(name,), shape=shape)
+            port = Box(f"{block.name}/→{position}", "port", title_out, members=folding.moves(name), shape=shape)
             boxes.append(port)
             edges[folding.unmoved(name), port.id] = ""
         shapes = {b.id: b.shape for b in boxes}
