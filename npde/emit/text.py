@@ -66,8 +66,8 @@ def broken(value: str, room: int) -> list[str]:
         if len(pieces) > 1:
             return [line for piece in pieces for line in broken(piece, room)]
     opening = min((i for i, c in enumerate(value) if c in "([{"), default=-1)
-    closing = max(value.rfind(c) for c in ")]}")
-    if opening < 0 or closing <= opening + 1 or value[opening] == "[":
+    closing = _closing(value, opening)
+    if opening < 0 or closing <= opening + 1:
         return [value]
     inside = _cut(value[opening + 1 : closing], (", ",))
     inner: list[str] = []
@@ -75,6 +75,16 @@ def broken(value: str, room: int) -> list[str]:
         inner.extend(broken(piece, room - 5))
         inner[-1] += "," if len(inside) > 1 else ""
     return [value[: opening + 1], *("    " + line for line in inner), value[closing:]]
+
+
+def _closing(value: str, opening: int) -> int:
+    """Where the bracket that opens at `opening` closes."""
+    depth = 0
+    for i in range(max(opening, 0), len(value)):
+        depth += (value[i] in "([{") - (value[i] in ")]}")
+        if depth == 0:
+            return i
+    return -1
 
 
 def _cut(value: str, operators: tuple[str, ...]) -> list[str]:

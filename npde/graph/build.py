@@ -14,7 +14,7 @@ import sympy as sp
 from npde.diagnostics import InternalError
 from npde.discretize.scheme import AdamsBashforth, ButcherTableau, CrankNicolson, Leapfrog, RungeKutta, Scheme, Strang
 from npde.graph.builder import BlockBuilder, identifier
-from npde.graph.flat import FlatLowering, Offsets, pattern, split_affine
+from npde.graph.flat import FlatLowering, Offsets, Operator, pattern, split_affine
 from npde.graph.graph import Block, LayerGraph, Parameter, Region, Shape
 from npde.graph.hoist import hoist
 from npde.graph.layers import (
@@ -85,7 +85,7 @@ class Context:
     names: Names = field(init=False)
     blocks: list[Block] = field(default_factory=list)
     releaser: Releaser | None = None
-    operators: dict[tuple[str, sp.Expr], tuple[str, tuple[sp.Symbol, ...], Offsets]] = field(default_factory=dict)
+    operators: dict[tuple[str, sp.Expr], Operator] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.names = Names(self.scheme)
@@ -276,7 +276,7 @@ class Context:
             nodes.append(piece)
         return nodes
 
-    def _operator(self, name: str, expr: sp.Expr) -> tuple[str, tuple[sp.Symbol, ...], Offsets]:
+    def _operator(self, name: str, expr: sp.Expr) -> Operator:
         """The grid block of an operator inside a rate."""
         key = (name, expr)
         if key not in self.operators:
@@ -287,7 +287,8 @@ class Context:
             block = self.expression_block(label, [expr], layout or None, [1], join=False)
             self.blocks.append(block)
             sources = tuple(self.scheme.system.unknowns[k].symbol for k in layout)
-            self.operators[key] = (label, sources, self._offsets_of(block))
+            channels = block.node(block.outputs[0]).shape.channels
+            self.operators[key] = (label, sources, self._offsets_of(block), channels)
         return self.operators[key]
 
     def _offsets_of(self, block: Block) -> Offsets:

@@ -37,8 +37,8 @@ POINTWISE_LIKE = (op.Component, op.Stack, op.ClosureApply, op.MatVec, op.DotProd
 
 Offsets = tuple[tuple[int, ...], ...]
 
-OperatorBlock = Callable[[sp.Expr], tuple[str, tuple[sp.Symbol, ...], Offsets]]
-"""Makes the block of an operator on the grid; gives its name, the unknowns it reads and the cells it looks at."""
+Operator = tuple[str, tuple[sp.Symbol, ...], Offsets, int]
+"""The block of an operator on the grid: its name, the unknowns it reads, the cells it looks at, its channels."""
 
 
 def pattern(taps: Iterable[tuple[int, ...]], walls: tuple[int, ...]) -> Offsets:
@@ -109,7 +109,7 @@ def split_affine(expr: sp.Expr, unknowns: frozenset[sp.Symbol], banned: frozense
 class FlatLowering(Lowering):
     """Lowering onto arrays [B, C, N]. `operator` makes grid blocks, `state` is the flat state's node."""
 
-    operator: OperatorBlock | None = None
+    operator: Callable[[sp.Expr], Operator] | None = None
     state: str = ""
     released: Callable[[int, str, int, Offsets], str] | None = None
 
@@ -169,8 +169,9 @@ class FlatLowering(Lowering):
     def matrix(self, expr: sp.Expr) -> str:
         """An affine operator of some unknowns as a sparse matrix."""
         assert self.operator is not None
-        block, sources, offsets = self.operator(expr)
-        return self.sparse(block, self.joined(sources), self.rows_of(expr), offsets)
+        block, sources, offsets, rows = self.operator(expr)
+        learned = any(isinstance(self.meaning(s), LearnedCoefficient | LearnedStencil) for s in expr.free_symbols)
+        return self.sparse(block, self.joined(sources), rows, offsets, release=not learned)
 
     def joined(self, sources: tuple[sp.Symbol, ...]) -> str:
         """Flat unknowns behind one another."""
@@ -182,29 +183,21 @@ class FlatLowering(Lowering):
             return self.state
         return self.builder.add(Join(), parts, Shape(True, channels, (self.cells,)), self.interior, "operands")
 
-    def sparse(self, block: str, source: str, rows: int, offsets: Offsets) -> str:
+    def sparse(self, block: str, source: str, rows: int, offsets: Offsets, *, release: bool = False) -> str:
         """`W x + b` of an affine block."""
         periodic = tuple(a.periodic for a in self.scheme.grid.axes)
-        released = self.released(self.shape(source).channels, block, rows, offsets) if self.released is not None else None
+        released = self.released(self.shape(source).channels, block, rows, offsets) if self.released is not None and release else None
         layer = AffineWeights(block, self.shape(source).channels, offsets, periodic, released)
         weights = self.builder.add(layer, (), Shape(False, 1, (1,)), self.interior, f"weights_{block}")
         inputs = (source, weights) if self.time is None else (source, weights, self.time)
         shape = Shape(True, rows, (self.cells,))
         return self.builder.add(SparseAffine(rows), inputs, shape, self.interior, f"{block}_value")
 
-    def rows_of(self, expr: sp.Expr) -> int:
-        """Channels of a linear operator's value."""
-        if isinstance(expr, op.KernelApply):
-            channels = getattr(self.meaning(expr.args[0]), "channels", ())
-            return int(channels[0]) if channels else 1
-        widths = [m.channels for s in expr.free_symbols if isinstance(m := self.meaning(s), Unknown)]
-        return max(widths, default=1)
-
     def _on_grid(self, expr: sp.Expr) -> str:
         """An operator that is no matrix: its block runs on the grid."""
         assert self.operator is not None
-        block, sources, _ = self.operator(expr)
-        grid = Shape(True, self.rows_of(expr), self.scheme.grid.shape)
+        block, sources, _, rows = self.operator(expr)
+        grid = Shape(True, rows, self.scheme.grid.shape)
         flat = self.joined(sources) if sources else self.state
         total = self.shape(flat).channels
         shape = Shape(True, total, self.scheme.grid.shape)
