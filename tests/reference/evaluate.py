@@ -427,60 +427,69 @@ class View:
         where = Where(pads, wall=(number, at))
         sign = -1 if condition.side == "lower" else 1
         parts = self._normal_parts(condition.left, sign, number, where)
-        free = parts.pop(None, None)
-        data = self._along_wall(condition.right, self.value(condition.right, where), number, lead)
-        if free is not None:
-            data = data - self._along_wall(condition.left, free, number, lead)
-        factors = {m: self._row(f, 0, number, lead) for m, f in parts.items() if m is not None}
+        data = self._row(self.value(condition.right, where), number, lead)
+        if None in parts:
+            data = data - self._row(parts.pop(None), number, lead)
+        factors = {m: self._row(f, number, lead) for m, f in parts.items() if m is not None}
         assert all(np.ndim(f) <= lines for f in factors.values())
         return factors, data
 
-    def _along_wall(self, e: ex.Expr, value: Array, number: int, lead: int) -> Array:
-        return self._row(value, len(e.type.shape), number, lead)
+    def _components(self, value: Array) -> int:
+        """How many axes of components a value has."""
+        return value.ndim - 1 - 2 * self.dimensions
 
-    def _row(self, value: Array, components: int, number: int, lead: int) -> Array:
+    def _row(self, value: Array, number: int, lead: int) -> Array:
         """A value at a wall without its primed axes and the axis across it, with as many components as the field."""
-        d = self.dimensions
-        value = value.reshape(value.shape[: 1 + components + d])
+        components = self._components(value)
+        value = value.reshape(value.shape[: 1 + components + self.dimensions])
         value = np.squeeze(value, axis=1 + components + number)
         missing = lead - 1 - components
         return value.reshape(value.shape[:1] + (1,) * missing + value.shape[1:])
 
     def _normal_parts(self, e: ex.Expr, sign: int, number: int, where: Where) -> dict[int | None, Array]:
         """An expression at a wall as {m: factor of ∂_n^m u}, and under None what is free of the field."""
-        if not any(isinstance(n, ex.FieldRef) for n in ex.walk(e)):
+        if not _holds_field(e):
             return {None: self.value(e, where)}
 
-        def scaled(parts: dict[int | None, Array], by: Array | float) -> dict[int | None, Array]:
-            return {m: f * by for m, f in parts.items()}
+        def combined(first: Array, second: Array, operation: Callable[[Array, Array], Array]) -> Array:
+            axes = max(self._components(first), self._components(second))
+            wide = [
+                v.reshape(v.shape[:1] + (1,) * (axes - self._components(v)) + v.shape[1:]) for v in (first, second)
+            ]
+            return operation(*wide)
+
+        def scaled(parts: dict[int | None, Array], by: Array) -> dict[int | None, Array]:
+            return {m: combined(f, by, np.multiply) for m, f in parts.items()}
 
         def raised(parts: dict[int | None, Array], by: int) -> dict[int | None, Array]:
             assert None not in parts
             return {m + by: f for m, f in parts.items() if m is not None}
 
+        again = lambda part: self._normal_parts(part, sign, number, where)  # noqa: E731
         match e:
             case ex.FieldRef():
                 return {0: self._constant(1.0)}
             case ex.Negate():
-                return scaled(self._normal_parts(e.operand, sign, number, where), -1)
+                return scaled(again(e.operand), self._constant(-1.0))
             case ex.Binary(operator="+" | "-"):
-                total = dict(self._normal_parts(e.left, sign, number, where))
-                for m, f in self._normal_parts(e.right, sign, number, where).items():
-                    total[m] = total.get(m, 0) + (f if e.operator == "+" else -f)
+                total = again(e.left)
+                signed = again(e.right) if e.operator == "+" else scaled(again(e.right), self._constant(-1.0))
+                for m, f in signed.items():
+                    total[m] = combined(total[m], f, np.add) if m in total else f
                 return total
-            case ex.Binary(operator="*") if any(isinstance(n, ex.FieldRef) for n in ex.walk(e.left)):
-                return scaled(self._normal_parts(e.left, sign, number, where), self.value(e.right, where))
+            case ex.Binary(operator="*") if _holds_field(e.left):
+                return scaled(again(e.left), self.value(e.right, where))
             case ex.Binary(operator="*"):
-                return scaled(self._normal_parts(e.right, sign, number, where), self.value(e.left, where))
+                return scaled(again(e.right), self.value(e.left, where))
             case ex.Binary(operator="/"):
-                return scaled(self._normal_parts(e.left, sign, number, where), 1 / self.value(e.right, where))
+                return scaled(again(e.left), 1 / self.value(e.right, where))
             case ex.NormalDerivative():
-                return raised(self._normal_parts(e.operand, sign, number, where), 1)
+                return raised(again(e.operand), 1)
             case ex.Derivative():
                 ((_, order),) = e.orders
-                return scaled(raised(self._normal_parts(e.operand, sign, number, where), order), sign**order)
+                return scaled(raised(again(e.operand), order), self._constant(float(sign**order)))
             case ex.Laplacian():  # along the wall the condition of lower order leaves no variation
-                return raised(self._normal_parts(e.operand, sign, number, where), 2)
+                return raised(again(e.operand), 2)
             case _:
                 raise NotImplementedError(type(e).__name__)
 
@@ -869,6 +878,10 @@ class _Substituted:
                 return replace(e, condition=test, then=self.into(e.then), otherwise=self.into(e.otherwise))
             case _:
                 return e
+
+
+def _holds_field(e: ex.Expr) -> bool:
+    return any(isinstance(n, ex.FieldRef) for n in ex.walk(e))
 
 
 def interior_cells(order: int) -> int:
