@@ -36,13 +36,13 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     A device or a pipe (`/dev/stdout`) is written to, never replaced. Raises `DiagnosticError` (N1002) when that cannot be.
     """
-    target = _real_target(Path(path))
-    if target.is_dir():
+    if Path(path).is_dir():
         raise cannot_write(path, "it is a folder")
-    if target.exists() and not target.is_file():
-        with _into_device(target) as temporary:
+    if Path(path).exists() and not Path(path).is_file():
+        with _into_device(Path(path)) as temporary:
             yield temporary
         return
+    target = _real_target(Path(path))
     _make_parent(target, path)
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.part")
     try:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from npde.diagnostics import Code, Collector, InternalError
 from npde.diagnostics.catalogue import data as codes
 from npde.files.hdf5 import failure, listed, opened, present
-from npde.files.layouts import LAYOUTS, Layout, Listing, Slot, listing, recognize
+from npde.files.layouts import LAYOUTS, Layout, Listing, Slot, listing, member, recognize
 from npde.files.limits import SHARE, available_bytes, human
 from npde.files.resize import resized
 from npde.model.problem import Coordinate, Field, Input, Output, Problem
@@ -81,7 +81,7 @@ def read_array(
     `resize` interpolates it onto the model's grid. Raises `DiagnosticError` (N10xx).
     """
     with opened(path) as file:
-        item = file.get(name)
+        item = member(file, name)
         if not isinstance(item, h5py.Dataset):
             raise failure(
                 problem.source, codes.NO_SUCH_DATA_SET, target.span, path=path, name=name, present=present(file)

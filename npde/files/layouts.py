@@ -50,9 +50,13 @@ class Listing:
 
 def recognize(file: h5py.File) -> Layout | None:
     """Which layout a file is in; None when it is in none."""
-    if "t0_fields" in file or "t1_fields" in file:
+    if _group(file, "t0_fields") or _group(file, "t1_fields"):
         return "the_well"
-    if "tensor" in file or "t-coordinate" in file or any(True for _ in _samples(file)):
+    if (
+        member(file, "tensor") is not None
+        or member(file, "t-coordinate") is not None
+        or any(True for _ in _samples(file))
+    ):
         return "pdebench"
     if any(True for _ in _datasets(file)):
         return "npde"
@@ -70,21 +74,27 @@ def listing(file: h5py.File, layout: Layout) -> Listing:
             return _the_well(file)
 
 
-def outside_links(group: h5py.Group, path: str = "") -> Iterator[str]:
-    """Names in a file that point into other files: external links, external storage, virtual data sets."""
-    for name in group:
-        link = group.get(name, getlink=True)
-        full = f"{path}{name}"
-        if isinstance(link, h5py.ExternalLink):
-            yield full
-            continue
-        if not isinstance(link, h5py.HardLink):
-            continue  # a soft link leads to what is listed elsewhere, or nowhere
-        item = group[name]
-        if isinstance(item, h5py.Group):
-            yield from outside_links(item, f"{full}/")
-        elif isinstance(item, h5py.Dataset) and (item.external or item.is_virtual):
-            yield full
+def outside_links(file: h5py.File) -> Iterator[str]:
+    """Names in a file that point into other files: external links, external storage, virtual data sets.
+
+    Every object is visited once, however hard links go round in circles.
+    """
+    pending: list[tuple[str, h5py.Group]] = [("", file["/"])]
+    seen = {file["/"].id}
+    while pending:
+        path, group = pending.pop()
+        for name in group:
+            link = group.get(name, getlink=True)
+            if isinstance(link, h5py.ExternalLink):
+                yield f"{path}{name}"
+            if not isinstance(link, h5py.HardLink):
+                continue  # a soft link leads to what is listed elsewhere, or nowhere
+            item = group[name]
+            if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual):
+                yield f"{path}{name}"
+            if isinstance(item, h5py.Group) and item.id not in seen:
+                seen.add(item.id)
+                pending.append((f"{path}{name}/", item))
 
 
 def _npde(file: h5py.File) -> Listing:
@@ -107,7 +117,9 @@ def _pdebench(file: h5py.File) -> Listing:
 
 def _pdebench_samples(file: h5py.File, samples: tuple[str, ...]) -> Listing:
     first = file[samples[0]]
-    data, grid = first["data"], first.get("grid", {})
+    data, grid = first["data"], _group(first, "grid")
+    for name in samples:
+        _same_shape(file[name]["data"], data.shape)
     shape = (
         (len(samples), data.shape[0], data.shape[-1], *data.shape[1:-1])
         if data.ndim > 1
@@ -116,7 +128,7 @@ def _pdebench_samples(file: h5py.File, samples: tuple[str, ...]) -> Listing:
 
     def load(count: int | None) -> Array:
         chosen = samples if count is None else samples[:count]
-        return np.stack([np.moveaxis(_checked(file[name]["data"], data.shape), -1, 1) for name in chosen])
+        return np.stack([np.moveaxis(file[name]["data"][()], -1, 1) for name in chosen])
 
     axes = tuple((a, _direct(grid[a])) for a in ("x", "y", "z") if a in grid)
     time = _direct(grid["t"]) if "t" in grid else None
@@ -124,12 +136,12 @@ def _pdebench_samples(file: h5py.File, samples: tuple[str, ...]) -> Listing:
 
 
 def _the_well(file: h5py.File) -> Listing:
-    dimensions = file.get("dimensions", {})
-    names = [_text(n) for n in dimensions.attrs.get("spatial_dims", ())] if dimensions else []
+    dimensions = _group(file, "dimensions")
+    names = [_text(n) for n in getattr(dimensions, "attrs", {}).get("spatial_dims", ())]
     axes = tuple((n, _direct(dimensions[n])) for n in names if n in dimensions)
     arrays: dict[str, Slot] = {}
     for rank in (0, 1):
-        for name, data in _datasets(file.get(f"t{rank}_fields", {})):
+        for name, data in _datasets(_group(file, f"t{rank}_fields")):
             arrays[name] = _well_field(data, rank)
     time = _direct(dimensions["time"]) if "time" in dimensions else None
     return Listing("the_well", arrays, axes, time)
@@ -166,27 +178,36 @@ def _with_channel(load: Callable[[int | None], Array]) -> Callable[[int | None],
     return lambda count: load(count)[:, :, None]
 
 
-def _checked(data: h5py.Dataset, shape: tuple[int, ...]) -> Array:
-    """A sample's array; samples of one file have one shape, and a stranger's file may claim otherwise."""
+def _same_shape(data: h5py.Dataset, shape: tuple[int, ...]) -> None:
+    """Samples of one file have one shape, and a stranger's file may claim otherwise."""
     if data.shape != shape:
         raise ValueError(f"'{data.name}' has shape {data.shape}, the first sample {shape}")
-    return data[()]
 
 
 def _samples(file: h5py.File) -> Iterator[str]:
     """PDEBench's groups `0000`, `0001`, …, in order."""
     for name in sorted(file):
-        if (
-            name.isdigit()
-            and isinstance(file.get(name), h5py.Group)
-            and isinstance(file[name].get("data"), h5py.Dataset)
-        ):
+        if name.isdigit() and isinstance(_group(file, name).get("data"), h5py.Dataset):
             yield name
+
+
+def _group(parent: h5py.Group, name: str) -> Any:
+    """A group; nothing if there is none of that name."""
+    item = member(parent, name)
+    return item if isinstance(item, h5py.Group) else {}
+
+
+def member(parent: h5py.Group, name: str) -> Any:
+    """An object of a file; None where there is none, or where a link leads nowhere or in a circle."""
+    try:
+        return parent.get(name)
+    except (RuntimeError, OSError):
+        return None
 
 
 def _datasets(group: Any) -> Iterator[tuple[str, h5py.Dataset]]:
     for name in sorted(group):
-        item = group.get(name)
+        item = member(group, name)
         if isinstance(item, h5py.Dataset):
             yield name, item
 
