@@ -13,7 +13,8 @@ import hashlib
 import linecache
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -63,9 +64,23 @@ def instantiate(
     emitted = _class(execute(source, graph.name), graph.class_name)
     # The mixed class has the emitted one's name: users see `Fisher(…)`, whatever it was mixed with.
     live = type(emitted.__name__, (LiveModule, emitted), {"__module__": emitted.__module__, "__doc__": emitted.__doc__})
-    module: LiveModule = live(device=device, dtype=dtype, generator=generator)
+    with _generator_untouched(generator is not None):
+        module: LiveModule = live(device=device, dtype=dtype, generator=generator)
     module._npde = _Parts(graph, source, origin)
     return module
+
+
+@contextmanager
+def _generator_untouched(is_asked: bool) -> Iterator[None]:
+    """Leaves torch's own generator where it was: layers of torch draw from it, also when their weights are drawn anew."""
+    if not is_asked:
+        yield
+        return
+    state = torch.get_rng_state()
+    try:
+        yield
+    finally:
+        torch.set_rng_state(state)
 
 
 def execute(source: str, name: str) -> ModuleType:

@@ -91,7 +91,7 @@ def load(
         raise _refused(codes.NOT_A_PRETRAINED, folder, reason=_clause(error)) from error
     module = recipe.rebuild(dtype=_dtype(config, folder), generator=torch.Generator())
     module.load_state_dict(_weights(folder, config, module))
-    frozen = set(config.get("frozen", ()))
+    frozen = {str(name) for name in config["frozen"]}
     for name, parameter in module.named_parameters():
         parameter.requires_grad_(name not in frozen)
     return module.to(device=device, dtype=dtype)
@@ -110,10 +110,12 @@ def _config(folder: Path) -> dict[str, Any]:
         config = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise _refused(codes.NOT_A_PRETRAINED, folder, reason=f"'{CONFIG}' is not JSON") from error
-    if not isinstance(config, dict) or not isinstance(config.get("sha256"), dict):
+    found = config.get("format") if isinstance(config, dict) else None
+    if isinstance(found, int) and found != FORMAT:
+        raise _refused(codes.OTHER_FORMAT, folder, found=found, expected=FORMAT)
+    parts = {"format": int, "sha256": dict, "overrides": dict, "options": dict, "frozen": list, "dtype": str}
+    if not isinstance(config, dict) or not all(isinstance(config.get(name), kind) for name, kind in parts.items()):
         raise _refused(codes.NOT_A_PRETRAINED, folder, reason=f"'{CONFIG}' does not describe a model")
-    if config.get("format") != FORMAT:
-        raise _refused(codes.OTHER_FORMAT, folder, found=str(config.get("format"))[:20], expected=FORMAT)
     return config
 
 
@@ -189,7 +191,7 @@ def _dtype_name(module: LiveModule) -> str:
 
 def _dtype(config: dict[str, Any], folder: Path) -> torch.dtype:
     names = {str(dtype).removeprefix("torch."): dtype for dtype in TYPES.values() if dtype.is_floating_point}
-    if config.get("dtype") not in names:
+    if config["dtype"] not in names:
         raise _refused(codes.NOT_A_PRETRAINED, folder, reason=f"'{CONFIG}' names no type of numbers")
     return names[config["dtype"]]
 
