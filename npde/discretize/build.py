@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import TypeVar
 
 from npde.diagnostics import Collector, InternalError
 from npde.diagnostics.catalogue import numerics as numerics_codes
@@ -29,6 +31,8 @@ from npde.model.limits import MAX_STEPS
 from npde.model.problem import Coordinate, March
 from npde.symbolic.refusal import Refused
 from npde.symbolic.system import System
+
+Result = TypeVar("Result")
 
 
 def build(system: System) -> Scheme:
@@ -81,9 +85,9 @@ def _marched(system: System, collector: Collector) -> tuple[March, Coordinate]:
     return march, time
 
 
-def _attempt(collector: Collector, function: object) -> object:
+def _attempt(collector: Collector, function: Callable[[], Result]) -> Result | None:
     try:
-        return function()  # type: ignore[operator]
+        return function()
     except Refused as refused:
         collector.add(refused.diagnostic)
         return None
@@ -137,7 +141,7 @@ def _bounded_steps(
             verdict.judge(assessment, marched, march, float(length) / stated, stated, collector)
         return bound, stated
     if bound.value is None:
-        why = _why_unbounded(scheme, assessment)
+        why = _why_unbounded(assessment)
         collector.add(
             codes.NO_BOUND.at(march.span, why=why, hint=f"state the steps: `march {march.scheme}, steps: 200`, say.")
         )
@@ -172,7 +176,7 @@ def unconditional(scheme: TimeScheme) -> tuple[str, ...]:
     return ("unconditionally stable",)
 
 
-def _why_unbounded(scheme: TimeScheme, assessment: Assessment | None) -> str:
+def _why_unbounded(assessment: Assessment | None) -> str:
     if assessment is None:
         return "unconditionally stable, so accuracy decides"
     if assessment.unknown:

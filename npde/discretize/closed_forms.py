@@ -89,7 +89,7 @@ class _Reader:
     def _scalar(self, coefficient: sp.Expr) -> bool:
         meanings = dict(self.system.symbols)
         return all(
-            isinstance(meanings.get(s), LearnedCoefficient) and not meanings[s].coordinates  # type: ignore[union-attr]
+            isinstance(meanings.get(s), LearnedCoefficient) and not meanings[s].coordinates
             for s in coefficient.free_symbols
         )
 

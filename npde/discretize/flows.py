@@ -168,7 +168,8 @@ def _turned(rate_u: sp.Expr, rate_v: sp.Expr, u: sp.Symbol, v: sp.Symbol) -> tup
 
 def _by_factors(rate_u: sp.Expr, u: sp.Symbol, v: sp.Symbol) -> tuple[sp.Expr, sp.Expr] | None:
     """g and θ read off the terms of one rate, each with one factor u or v."""
-    g, theta = [], []
+    g: list[sp.Expr] = []
+    theta: list[sp.Expr] = []
     for term in sp.Add.make_args(rate_u):
         by_u, by_v = sp.Mul.make_args(term).count(u), sp.Mul.make_args(term).count(v)
         if by_u + by_v != 1:

@@ -1,13 +1,14 @@
 """The derivative of the rates along the state, frozen at sample cells: one walk, two ways to carry neighbors.
 
-On periodic axes a perturbation is a wave and every stencil a number (`Waves`); across a bounded axis it is a vector of N cells whose
-ghost cells follow from it (`Line`). Tangents are `[components, …, unknown channels or columns]`.
+On periodic axes a perturbation is a wave and every stencil a number (`Waves`); across a bounded axis it is a vector of N
+cells whose ghost cells follow from it (`Line`). Tangents are `[components, …, unknown channels or columns]`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any, Protocol
 
 import numpy as np
@@ -102,13 +103,20 @@ class Linearizer:
         return None if tangent is None else self.backend.scale(self.value(coefficient), tangent)
 
     def _product(self, e: sp.Expr, face: int | None) -> Tangent:
-        parts = []
-        for k, a in enumerate(e.args):
-            moved = self.tangent(a, face)
-            if moved is not None:
-                rest = sp.Mul(*e.args[:k], *e.args[k + 1 :])
-                parts.append(self._scaled(rest, moved))
-        return self._sum(parts)
+        """Σ_k δa_k Π_{j≠k} a_j, the products of the others from the left and from the right."""
+        moved = [self.tangent(a, face) for a in e.args]
+        present = [k for k, m in enumerate(moved) if m is not None]
+        if len(present) == 1:
+            k = present[0]
+            rest = sp.Mul(*e.args[:k], *e.args[k + 1 :])
+            return self._scaled(rest, moved[k])
+        if not present:
+            return None
+        values = [self.value(a) for a in e.args]
+        one = np.ones((1, 1))
+        left = list(accumulate(values[:-1], np.multiply, initial=one))
+        right = list(accumulate(values[:0:-1], np.multiply, initial=one))[::-1]
+        return self.backend.add([self.backend.scale(left[k] * right[k], moved[k]) for k in present])
 
     def _where(self, e: sp.Expr, face: int | None) -> Tangent:
         holds = self.value(e.args[0]).astype(float)

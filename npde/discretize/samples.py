@@ -1,7 +1,7 @@
 """Values of coefficients and of the initial state at sample cells, the same number whatever the grid.
 
-Learned values stand at their starts (or at an end of their interval), the state at its initial data. Derivatives of the state are its
-differences on the real grid, taken at the sample cells only.
+Learned values stand at their starts (or at an end of their interval), the state at its initial data. Derivatives of the
+state are its differences on the real grid, taken at the sample cells only.
 """
 
 from __future__ import annotations

@@ -156,6 +156,10 @@ class _Analysis:
 
     def case(self, fixed: dict[str, float], time: float) -> _Case:
         """The largest step at given learned values and time."""
+        with np.errstate(all="ignore"):
+            return self._case(fixed, time)
+
+    def _case(self, fixed: dict[str, float], time: float) -> _Case:
         samples = Samples(self.system, self.grid, self.order, fixed, time)
         chosen = spectrum.choose_samples(samples, self.count)
         spacings = [float(a.spacing) for a in self.grid.axes]

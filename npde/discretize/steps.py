@@ -39,8 +39,9 @@ def stated_steps(march: March, time: Coordinate) -> int | None:
     if count is None:
         ratio = float(length) / float(march.dt)
         near = max(1, round(ratio))
-        data = {"dt": float(march.dt), "length": float(length), "name": time.name, "steps": f"{ratio:.6g}"}
-        raise Refused(codes.DT_DIVIDES.at(march.span, hint=f"`steps: {near}` is the nearest.", **data))
+        text = {"dt": f"{float(march.dt):g}", "length": f"{float(length):g}", "steps": f"{ratio:.6g}"}
+        hint = f"`steps: {near}` is the nearest."
+        raise Refused(codes.DT_DIVIDES.at(march.span, hint=hint, name=time.name, **text))
     return count
 
 

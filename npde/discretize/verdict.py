@@ -83,8 +83,8 @@ def _judge_oscillations(
 def notes(assessment: Assessment) -> tuple[str, ...]:
     """The bound's formula and assumptions, as notes of a diagnostic."""
     bound = assessment.bound
-    formula = () if bound.formula is None else (f"the bound is dt <= {bound.formula}",)
-    return (*formula, *bound.notes)
+    formula = () if bound.formula is None else (f"The bound is dt <= {bound.formula}.",)
+    return (*formula, *(f"{note[0].upper()}{note[1:]}." for note in bound.notes))
 
 
 def _remedy(march: March, bound: float, length: float) -> str:

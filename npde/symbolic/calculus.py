@@ -162,7 +162,7 @@ class Calculus:
         opaque: Callable[[sp.Expr], sp.Expr],
     ) -> sp.Expr:
         """A linear operator that annihilates what does not vary over `over`."""
-        summands = []
+        summands: list[sp.Expr] = []
         for a in sp.Add.make_args(e):
             outer = [f for f in sp.Mul.make_args(a) if not self.varies(f) & over]
             inner = [f for f in sp.Mul.make_args(a) if self.varies(f) & over]

@@ -14,7 +14,7 @@ import sympy as sp
 from npde.diagnostics import InternalError
 from npde.diagnostics.catalogue import not_yet as codes
 from npde.model import expression as ex
-from npde.model.problem import Exact
+from npde.model.problem import Exact, Let
 from npde.source import Span
 from npde.symbolic import operators as op
 from npde.symbolic import pairs
@@ -22,9 +22,11 @@ from npde.symbolic.calculus import Calculus
 from npde.symbolic.integrals import Inseparable, separate
 from npde.symbolic.pairs import Pair
 from npde.symbolic.refusal import Refused
-from npde.symbolic.symbols import Shape, SymbolTable
-from npde.symbolic.values import Arrays, Columns, Value
+from npde.symbolic.sizes import LARGEST, Sizes
+from npde.symbolic.symbols import SymbolTable
+from npde.symbolic.values import Arrays, Value, leaves
 from npde.symbolic.variation import NotDifferentiable, time_derivative
+from npde.symbolic.vectors import Vectors
 
 Nodes = tuple[ex.Expr, ...]
 
@@ -82,8 +84,13 @@ class Converter:
     calculus: Calculus
     arrays: Arrays
     normal: Callable[[sp.Expr], sp.Expr] | None = None
+    sizes: Sizes = field(default_factory=Sizes)
+    vectors: Vectors = field(init=False)
     _memo: dict[int, Value] = field(default_factory=dict)
     _kept: list[ex.Expr] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.vectors = Vectors(self.calculus, self.arrays)
 
     def __call__(self, expr: ex.Expr) -> Value:
         """The value of an expression.
@@ -102,7 +109,9 @@ class Converter:
             if missing:
                 pending.extend(reversed(missing))
                 continue
-            self._memo[id(node)] = self._combine(node, [self._memo[id(n)] for n in below])
+            value = self._combine(node, [self._memo[id(n)] for n in below])
+            self._check(value, node)
+            self._memo[id(node)] = value
             self._kept.append(node)
             pending.pop()
         return self._memo[id(expr)]
@@ -149,17 +158,26 @@ class Converter:
             case ex.Laplacian():
                 return self.arrays.each(self.calculus.lap, parts[0])
             case ex.Gradient() | ex.Divergence() | ex.Curl():
-                return self._vector_calculus(node, parts[0])
+                return self.vectors.derivative(node, parts[0])
             case ex.VectorOf():
                 return self.arrays.rows_to_columns(parts, node.items[0].type.shape)
             case ex.Component():
                 return self.arrays.component(parts[0], node.index, node.operand.type.shape)
             case ex.Dot() | ex.Cross() | ex.Contract():
-                return self._vector_algebra(node, parts)
+                return self.vectors.product(node, parts)
             case ex.Integral() | ex.Mean() | ex.Sum():
                 return self._reduction(node, parts[0])
             case _:
                 return self._learned(node, parts)
+
+    def _check(self, value: Value, node: ex.Expr) -> None:
+        """Refuse what has no finite real value, and what has grown too large, at the smallest expression that does."""
+        for e in leaves(value):
+            size = self.sizes.of(e)
+            if size > LARGEST:
+                raise Refused(codes.TOO_LARGE.at(node.span, limit=LARGEST))
+            if size == 0:
+                raise Refused(codes.NO_REAL_VALUE.at(node.span))
 
     # --- leaves -------------------------------------------------------------------------------------------------------
 
@@ -199,11 +217,11 @@ class Converter:
                     raise Refused(codes.ARGUMENT_ORDER.at(argument.span, name=node.name, coordinate=coordinate))
         return self.table.twin(symbol, primed)
 
-    def _let(self, name: str) -> ex.Expr:
-        return next(let for let in self.table.problem.lets if let.name == name)  # type: ignore[return-value]
+    def _let(self, name: str) -> Let:
+        return next(let for let in self.table.problem.lets if let.name == name)
 
     def _substituted(self, node: ex.LetRef, arguments: list[Value], body: Value) -> Value:
-        let = next(let for let in self.table.problem.lets if let.name == node.name)
+        let = self._let(node.name)
         mapping: dict[sp.Expr, sp.Expr] = {}
         for parameter, argument in zip(let.parameters, arguments, strict=False):
             x = self.table.coordinates[parameter]
@@ -221,7 +239,7 @@ class Converter:
             for s in sorted(arrays, key=str):
                 touched = [c for c in moved if c in self.table.varies(s)]
                 if any(moved[c] != op.primed(self.table.coordinates[c]) for c in touched):
-                    raise Refused(codes.ARRAY_ELSEWHERE.at(node.span, name=node.name, array=s.name))
+                    raise InternalError(f"the known function '{node.name}' holds the array '{s}'")
                 shifts[s] = self.table.twin(s, touched)
             return e.xreplace({**mapping, **shifts})
 
@@ -259,76 +277,21 @@ class Converter:
         marching = self.table.problem.marching
         for coordinate, order in node.orders:
             if coordinate == marching:
-                value = self._time_derivative(node, value, order)
+                value = self._time_derivative(value, order)
             else:
                 value = self.arrays.each(lambda e, c=coordinate, n=order: self.calculus.diff(e, c, n), value)  # type: ignore[misc]
         return value
 
-    def _time_derivative(self, node: ex.Derivative, value: Value, order: int) -> Value:
+    def _time_derivative(self, value: Value, order: int) -> Value:
         def derive(e: sp.Expr) -> sp.Expr:
             try:
                 for _ in range(order):
                     e = time_derivative(e, self.table, self.calculus)
             except NotDifferentiable as error:
-                raise Refused(codes.TIME_DERIVATIVE_OF.at(node.span, why=str(error))) from None
+                raise InternalError(f"the model let through a time derivative: {error}") from None
             return e
 
         return self.arrays.each(derive, value)
-
-    def _vector_calculus(self, node: ex.Gradient | ex.Divergence | ex.Curl, value: Value) -> Value:
-        space = self.table.space
-        shape = node.operand.type.shape
-
-        def d(v: Value, k: int) -> Value:
-            return self.arrays.each(lambda e: self.calculus.diff(e, space[k], 1), v)
-
-        def minus(a: Value, b: Value) -> Value:
-            return self.arrays.entrywise(lambda p, q: pairs.add(p, pairs.negate(q)), [a, b], [(), ()])
-
-        if isinstance(node, ex.Gradient):
-            return Columns(tuple(d(value, k) for k in range(len(space))))
-        if isinstance(node, ex.Divergence):
-            return self._divergence(self.arrays.columns(value, shape), shape)
-        if not shape:
-            return Columns((d(value, 1), self.arrays.each(lambda e: -e, d(value, 0))))
-        v = self.arrays.columns(value, shape)
-        if len(v) == 2:
-            return minus(d(v[1], 0), d(v[0], 1))
-        return Columns(tuple(minus(d(v[(k + 2) % 3], (k + 1) % 3), d(v[(k + 1) % 3], (k + 2) % 3)) for k in range(3)))
-
-    def _divergence(self, flux: tuple[Value, ...], shape: Shape) -> Value:
-        faces = any(self.calculus.has_derivative(e) for item in flux for e in _leaves(item))
-        parts = []
-        for item, c in zip(flux, self.table.space, strict=True):
-            if faces:
-                parts.append(self.arrays.each(lambda e, c=c: self.calculus.face_diff(e, c), item))  # type: ignore[misc]
-            else:
-                parts.append(self.arrays.each(lambda e, c=c: self.calculus.diff(e, c, 1), item))  # type: ignore[misc]
-        return self.arrays.total(parts, shape[:-1])
-
-    # --- vectors ------------------------------------------------------------------------------------------------------
-
-    def _vector_algebra(self, node: ex.Dot | ex.Cross | ex.Contract, parts: list[Value]) -> Value:
-        if isinstance(node, ex.Cross):
-            a, b = (self.arrays.columns(p, (3,)) for p in parts)
-            turns = [((k + 1) % 3, (k + 2) % 3) for k in range(3)]
-            return Columns(tuple(_minor(a[i], b[j], a[j], b[i]) for i, j in turns))
-        if isinstance(node, ex.Dot):
-            shapes = [node.left.type.shape, node.right.type.shape]
-            if all(isinstance(p, Pair) for p in parts):
-                return _bilinear(op.DotProduct, *parts)  # type: ignore[arg-type]
-            a, b = (self.arrays.columns(p, s) for p, s in zip(parts, shapes, strict=True))
-            return pairs.add(*(pairs.multiply(x, y) for x, y in zip(a, b, strict=True)))  # type: ignore[arg-type]
-        matrix, vector = parts
-        if isinstance(matrix, Pair):
-            return _bilinear(op.MatVec, matrix, self.arrays.array(vector))
-        shape = node.matrix.type.shape
-        entries = self.arrays.columns(vector, shape[1:])
-        terms = [
-            self.arrays.entrywise(pairs.multiply, [column, entry], [shape[:1], ()])
-            for column, entry in zip(matrix.items, entries, strict=True)
-        ]
-        return self.arrays.total(terms, shape[:1])
 
     # --- sums over the grid -------------------------------------------------------------------------------------------
 
@@ -358,22 +321,22 @@ class Converter:
                 return self._kernel(node, parts[0])
             case ex.ApplyClosure():
                 closure = self.table.named[node.closure]
-                return Pair(op.ClosureApply(closure, *(self._real(p, node.span) for p in parts)))
+                return Pair(op.ClosureApply(closure, *(self._real(p) for p in parts)))
             case ex.Lift():
-                return Pair(op.LiftOf(self._real(parts[0], node.span), node.occurrence, count))
+                return Pair(op.LiftOf(self._real(parts[0]), node.occurrence, count))
             case ex.Linear():
-                return Pair(op.LinearOf(self._real(parts[0], node.span), node.occurrence, count))
+                return Pair(op.LinearOf(self._real(parts[0]), node.occurrence, count))
             case ex.Regions():
                 return self.arrays.each(lambda e: op.RegionsOf(e, node.count), parts[0])
             case ex.Noise():
-                return Pair(op.NoiseOf(node.seed, self._real(parts[0], node.span), count))
+                return Pair(op.NoiseOf(node.seed, self._real(parts[0]), count))
             case _:
                 raise InternalError(f"no meaning for {type(node).__name__}")
 
-    def _real(self, value: Value, span: Span) -> sp.Expr:
+    def _real(self, value: Value) -> sp.Expr:
         whole = self.arrays.array(value)
         if not whole.is_real:
-            raise Refused(codes.COMPLEX_LAYER.at(span))
+            raise InternalError("the model let through a complex argument")
         return whole.re
 
     def _kernel(self, node: ex.ApplyKernel, value: Value) -> Value:
@@ -393,28 +356,8 @@ class Converter:
         return min(found, key=lambda s: list(unknowns).index(s))
 
 
-def _leaves(value: Value) -> list[sp.Expr]:
-    if isinstance(value, Pair):
-        return [value.re, value.im]
-    return [e for item in value.items for e in _leaves(item)]
-
-
 def _where(relation: Callable[..., sp.Expr], left: Pair, right: Pair, a: Pair, b: Pair) -> Pair:
     known = left.re.is_Rational and right.re.is_Rational
     condition = relation(left.re, right.re) if known else relation(left.re, right.re, evaluate=False)
     im = pairs.ZERO if a.im == b.im == 0 else op.Where(condition, a.im, b.im)
     return Pair(op.Where(condition, a.re, b.re), im)
-
-
-def _minor(a: Value, b: Value, c: Value, d: Value) -> Pair:
-    """a b - c d."""
-    return pairs.add(pairs.multiply(a, b), pairs.negate(pairs.multiply(c, d)))  # type: ignore[arg-type]
-
-
-def _bilinear(operator: Callable[..., sp.Expr], a: Pair, b: Pair) -> Pair:
-    """A real-bilinear operator of complex values."""
-
-    def of(x: sp.Expr, y: sp.Expr) -> sp.Expr:
-        return pairs.ZERO if x == 0 or y == 0 else operator(x, y)
-
-    return Pair(of(a.re, b.re) - of(a.im, b.im), of(a.re, b.im) + of(a.im, b.re))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import sympy as sp
 
+from npde.diagnostics import InternalError
 from npde.diagnostics.catalogue import not_yet as codes
 from npde.model import expression as ex
 from npde.model.problem import Equation, Problem
@@ -111,10 +112,10 @@ def _sort(term: sp.Expr, span: Span, symbols: set[sp.Expr], equation: RealEquati
         return
     is_rate = atoms[0] in symbols or (isinstance(atoms[0], op.Component) and atoms[0].args[0] in symbols)
     if len(atoms) > 1 or not is_rate:
-        raise Refused(codes.IMPLICIT_RATE.at(span))
+        raise InternalError(f"the model let through a time derivative inside an operation: {term}")
     coefficient = sp.Mul(*(f for f in sp.Mul.make_args(term) if f is not atoms[0]))
     if coefficient.has(op.GridOperator):
-        raise Refused(codes.IMPLICIT_RATE.at(span))
+        raise InternalError(f"the model let through a time derivative inside an operation: {term}")
     equation.rates[atoms[0]] = sp.Add(equation.rates.get(atoms[0], ZERO), coefficient)
 
 

@@ -195,6 +195,12 @@ class Where(sp.Function):
 
     is_real = True
 
+    @classmethod
+    def eval(cls, relation: sp.Expr, then: sp.Expr, otherwise: sp.Expr) -> sp.Expr | None:
+        if relation in (sp.true, sp.false):
+            return then if relation == sp.true else otherwise
+        return then if then == otherwise else None
+
     def _eval_derivative(self, symbol: sp.Symbol) -> sp.Expr:
         relation, then, otherwise = self.args
         return Where(relation, then.diff(symbol), otherwise.diff(symbol))

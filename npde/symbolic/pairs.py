@@ -96,11 +96,11 @@ def divide(a: Pair, b: Pair) -> Pair:
 
 
 def power(base: Pair, exponent: Pair) -> Pair:
-    """base ^ exponent, principal branch."""
+    """base ^ exponent, principal branch; exponents are real (the model sees to that)."""
     if not exponent.is_real:
-        return exp(multiply(exponent, log(base)))
+        raise InternalError("the model let through a complex exponent")
     if base.is_real:
-        return Pair(sp.Pow(base.re, exponent.re))
+        return Pair(real_power(base.re, exponent.re))
     n = exponent.re
     if n.is_Integer and 0 <= n <= EXPANDED_POWER:
         return _binomial(base, int(n))
@@ -109,6 +109,13 @@ def power(base: Pair, exponent: Pair) -> Pair:
     size = sp.Pow(modulus_squared(base), n / 2)
     angle = sp.Mul(n, sp.atan2(base.im, base.re))
     return Pair(size * apply(sp.cos, angle), size * apply(sp.sin, angle))
+
+
+def real_power(base: sp.Expr, exponent: sp.Expr) -> sp.Expr:
+    """base ^ exponent of real values; SymPy turns √(z²) into |z|, which becomes npde's own."""
+    value = sp.Pow(base, exponent)
+    near = (value, *value.args, *(b for a in value.args for b in a.args))
+    return value.replace(sp.Abs, op.AbsoluteValue) if any(isinstance(a, sp.Abs) for a in near) else value
 
 
 def _binomial(z: Pair, n: int) -> Pair:
@@ -144,7 +151,7 @@ def log(z: Pair) -> Pair:
 def sqrt(z: Pair) -> Pair:
     """The principal root: re ≥ 0, im with the sign of im(z)."""
     if z.is_real:
-        return Pair(sp.sqrt(z.re))
+        return Pair(real_power(z.re, HALF))
     size = sp.sqrt(modulus_squared(z))
     im = sp.sqrt((size - z.re) / 2)
     negative = sp.StrictLessThan(z.im, 0, evaluate=False)

@@ -88,3 +88,10 @@ class Arrays:
 
 def _stack(items: Sequence[sp.Expr]) -> sp.Expr:
     return pairs.ZERO if all(i == 0 for i in items) else op.Stack(*items)
+
+
+def leaves(value: Value) -> list[sp.Expr]:
+    """The real expressions of a value, both parts of every item."""
+    if isinstance(value, Pair):
+        return [value.re, value.im]
+    return [e for item in value.items for e in leaves(item)]

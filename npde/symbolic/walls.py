@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import sympy as sp
 
+from npde.diagnostics import InternalError
 from npde.diagnostics.catalogue import not_yet as codes
 from npde.model.problem import Condition, Input, LearnedCoefficient
 from npde.symbolic import operators as op
@@ -32,9 +33,7 @@ def walls_of(condition: Condition, converter: Converter) -> tuple[Wall, ...]:
         _kept=[],
     )
     whole = add(reader.scalar(condition.left), negate(reader.scalar(condition.right)))
-    found = []
-    for part in whole if whole.im != 0 else (whole.re,):
-        found.append(_wall(part, condition, sign, converter))
+    found = [_wall(part, condition, sign, converter) for part in (whole if whole.im != 0 else (whole.re,))]
     order = [u.symbol for u in table.unknowns]
     if len({w.unknown for w in found}) < sum(s != 0 for s in table.value[condition.field]):
         raise Refused(codes.COUPLED_PARTS.at(condition.span, field=condition.field))
@@ -102,8 +101,7 @@ def _check_coefficient(c: sp.Expr, condition: Condition, table: SymbolTable) -> 
 def velocity_walls(walls: tuple[Wall, ...], rates: tuple[sp.Expr, ...], converter: Converter) -> tuple[Wall, ...]:
     """Walls of the velocities that an operator reads: the conditions of their fields, differentiated in time.
 
-    Raises:
-        Refused: the boundary data has no time derivative that can be written down.
+    The model does not let operators act on velocities yet; when it does, data without a derivative must be refused there.
     """
     table = converter.table
     read = {s for e in rates for o in e.atoms(*op.DIFFERENTIAL, op.KernelApply) for s in o.free_symbols}
@@ -117,6 +115,6 @@ def velocity_walls(walls: tuple[Wall, ...], rates: tuple[sp.Expr, ...], converte
         try:
             data = time_derivative(wall.data, table, converter.calculus)
         except NotDifferentiable as error:
-            raise Refused(codes.TIME_DERIVATIVE_OF.at(wall.span, why=str(error))) from None
+            raise InternalError(f"boundary data of a velocity: {error}") from None
         found.append(replace(wall, unknown=symbol, data=data))
     return tuple(found)

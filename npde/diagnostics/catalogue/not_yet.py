@@ -17,20 +17,6 @@ ARGUMENT_ORDER = Code(
     "convolution along one axis).",
     heat(declare="learn W(x, x')", equation="dt(u) = integral(W(x', x)*u(x'), x')"),
 )
-ARRAY_ELSEWHERE = Code(
-    "N0951",
-    "The known function '{name}' of a shifted argument is not supported yet.",
-    "it holds the array '{array}'",
-    "A function in closed form can be taken anywhere. One that holds a learned coefficient or an input exists on the cells of the grid only.",
-)
-TIME_DERIVATIVE_OF = Code(
-    "N0952",
-    "The time derivative of this expression is not supported yet.",
-    "{why}",
-    "Time derivatives are carried out by the chain rule. Coefficients and inputs that depend on the marching coordinate have one value a step, so they have no derivative "
-    "in it; learned functions and sums over the grid have none in closed form.",
-    heat(declare="learn D(t) = 1", equation="dt(D*u) = dxx(u)"),
-)
 NONSEPARABLE = Code(
     "N0953",
     "An integrand that does not come apart into a kernel and a density is not supported yet.",
@@ -39,14 +25,6 @@ NONSEPARABLE = Code(
     "`exp(-(x - x')^2)*u(x')*u(x)`. That is what becomes a dense layer.",
     heat(equation="dt(u) = integral(tanh(u(x') - u(x)), x')"),
 )
-COMPLEX_LAYER = Code(
-    "N0954",
-    "A learned layer of a complex value is not supported yet.",
-    "complex",
-    "`lift`, `linear` and learned closures take real values: `linear(abs2(psi))`, `f(re(psi), im(psi))`.",
-    _WAVE
-    + "i*dt(psi) = -dxx(psi)\nboundary periodic\ninitial psi = 0\ngrid x: 32\nmarch rk4, steps: 10\noutput y[2] = linear(psi)\n",
-)
 ADJOINT_OF_MANY = Code(
     "N0955",
     "'adjoint({name})' of more than one field is not supported yet.",
@@ -54,18 +32,12 @@ ADJOINT_OF_MANY = Code(
     "The transpose of a learned stencil includes its ghost cells, and these belong to one field: `adjoint(K)(relu(K(u) + b))`.",
     _TWO + "learn K stencil 3 = dxx\ndt(u) = adjoint(K)(u*v)\ndt(v) = dxx(v)\n" + _TWO_END,
 )
-IMPLICIT_RATE = Code(
-    "N0956",
-    "A time derivative inside another operation is not supported yet.",
-    "the time derivative does not stand alone here",
-    "The compiler solves the equations for the time derivatives, so these occur linearly, with a factor that needs no neighboring cells.",
-)
 UNSOLVED_RATES = Code(
     "N0957",
     "These equations cannot be solved for their time derivatives.",
     "the system for the time derivatives is singular, too large, or has coefficients that hold fields",
-    "Time derivatives of several fields may stand in one equation when their coefficients are free of fields and the linear system for them has one solution.",
-    _TWO + "dt(u) + dt(v) = dxx(u)\ndt(u) + dt(v) = dxx(v)\n" + _TWO_END,
+    "The factor of a time derivative must not vanish. Where several stand in one equation, the linear system for them must have one solution, with coefficients free of fields.",
+    heat(equation="(x - x)*dt(u) = dxx(u)"),
 )
 COUPLED_PARTS = Code(
     "N0958",
@@ -94,6 +66,7 @@ TOO_LARGE = Code(
     "An expression of more than {limit} operations is not supported.",
     "grows beyond the limit here",
     "Known functions are written out where they are used and complex products multiply their parts, so an expression may be far larger than its text.",
+    heat(field="field u(x, t) complex", equation="i*dt(u) = " + "*".join(f"(u + {k})" for k in range(1, 25))),
 )
 
 # --- space ------------------------------------------------------------------------------------------------------------
@@ -139,13 +112,6 @@ HIGH_CONDITION = Code(
     "derivative of order {order} across the wall",
     "Conditions on a field and its first normal derivative close second-order operators; higher ones belong to operators of order four and more.",
     heat(boundary="boundary dxx(u) = 0"),
-)
-ODD_AT_WALLS = Code(
-    "N0968",
-    "A derivative of order {derivative} across the bounded axis '{coordinate}' at order {order} is not supported.",
-    "at most order {limit} here",
-    "Higher closures of odd derivatives have growing modes. Lower the order, or make the axis periodic.",
-    heat(equation="dt(u) = dxx(u) - dx(u)", boundary="boundary u = 0", more="order 6"),
 )
 NONLOCAL_AT_WALLS = Code(
     "N0969",
@@ -215,10 +181,4 @@ LEAPFROG = Code(
     "Leapfrog updates positions by velocities and velocities by positions. It needs equations of second order in time whose force is free of velocities, or fields "
     "that split into two groups, each driven by the other alone.",
     heat(equation="dt(u) = dxx(u)", march="march leapfrog, steps: 10"),
-)
-SEVERAL_CONDITIONS = Code(
-    "N0977",
-    "Several conditions of one field on one side are not supported yet.",
-    "the second one on this side",
-    "Two conditions a side belong to operators of order four and more, whose ghost cells are not built yet.",
 )

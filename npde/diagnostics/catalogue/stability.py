@@ -67,7 +67,7 @@ SINGULAR_WALL = Code(
     "singular on this grid",
     "Ghost cells come from a polynomial through the condition and the cells next to the wall. For this combination of coefficients and spacing every polynomial satisfies the condition alike. Another "
     "number of cells along the axis, or another coefficient, avoids it.",
-    heat(boundary="boundary x = 0: u = 0\nboundary x = 1: u - 64*dn(u) = 1", grid="grid x: 32"),
+    heat(boundary="boundary x = 0: u = 0\nboundary x = 1: u - 1/64*dn(u) = 1", grid="grid x: 32"),
 )
 TOO_MANY_STEPS = Code(
     "N0709",

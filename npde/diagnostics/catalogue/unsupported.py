@@ -7,23 +7,27 @@ NOT_YET = Code(
     "N0900",
     "{what} is not supported yet.",
     "{why}",
-    "The statement is part of the language, but this version of npde cannot turn it into a network. It is refused rather than replaced "
+    "The statement is part of the language, but this version of npde cannot turn it into a network. It is refused "
+    "rather than replaced "
     "by something similar. The hint, if there is one, names a form that works today.",
 )
 ALGEBRAIC = Code(
     "N0901",
     "An equation without a time derivative beside evolved fields is not supported yet.",
     "no field evolves by this equation",
-    "In a marching problem each equation must give the time derivative of one field. A constraint such as `lap(p) = div(v)` would have to be "
+    "In a marching problem each equation must give the time derivative of one field. A constraint such as `lap(p) "
+    "= div(v)` would have to be "
     "solved at every stage of every step; its place in the records is reserved.",
-    "coordinates x in [0, 1], t in [0, 1]\nfield u(x, t), p(x, t)\ndt(u) = dxx(u) + p\ndxx(p) = u\nboundary periodic\n"
+    "coordinates x in [0, 1], t in [0, 1]\nfield u(x, t), p(x, t)\ndt(u) = dxx(u) + p\ndxx(p) = u\nboundary "
+    "periodic\n"
     "initial u = 0\ngrid x: 32\nmarch rk4, steps: 10\n",
 )
 MIXED_TIME_DERIVATIVE = Code(
     "N0902",
     "A mixed derivative in '{time}' and space is not supported yet.",
     "differentiates in time and in space at once",
-    "`dt(dxx(u))` or `dtxx(u)` puts an operator before the time derivative, which would have to be inverted in every step.",
+    "`dt(dxx(u))` or `dtxx(u)` puts an operator before the time derivative, which would have to be inverted in "
+    "every step.",
     heat(equation="dt(u) - dxxt(u) = dxx(u)"),
 )
 HIGH_TIME_ORDER = Code(
@@ -37,15 +41,18 @@ COUPLED_TIME_DERIVATIVES = Code(
     "N0904",
     "Time derivatives of several fields in one equation are not supported yet.",
     "'{second}' beside '{first}'",
-    "Each equation must give the highest time derivative of exactly one field; solve the coupled equations for their derivatives by hand.",
-    "coordinates x in [0, 1], t in [0, 1]\nfield u(x, t), v(x, t)\ndt(u) + dt(v) = dxx(u)\ndt(v) = dxx(v)\nboundary periodic\n"
+    "Each equation must give the highest time derivative of exactly one field; solve the coupled equations for "
+    "their derivatives by hand.",
+    "coordinates x in [0, 1], t in [0, 1]\nfield u(x, t), v(x, t)\ndt(u) + dt(v) = dxx(u)\ndt(v) = "
+    "dxx(v)\nboundary periodic\n"
     "initial u = 0\ninitial v = 0\ngrid x: 32\nmarch rk4, steps: 10\n",
 )
 PRIMED_DERIVATIVE = Code(
     "N0905",
     "A derivative of what varies over '{coordinate}' is not supported yet.",
     "varies over the variable of an integral",
-    "Derivatives are taken on the grid of the fields, not inside an integral. Take the derivative of the integral, or of the field before.",
+    "Derivatives are taken on the grid of the fields, not inside an integral. Take the derivative of the "
+    "integral, or of the field before.",
     heat(declare="learn W(x, x')", equation="dt(u) = integral(dx(W(x, x')*u(x')), x')"),
 )
 TIME_INTEGRAL = Code(
@@ -60,14 +67,16 @@ COUPLED_CONDITION = Code(
     "A wall condition on two fields is not supported yet.",
     "holds '{first}' and '{second}'",
     "Ghost cells are filled field by field, so a condition may hold one field only.",
-    "coordinates x in [0, 1], t in [0, 1]\nfield u(x, t), v(x, t)\ndt(u) = dxx(u)\ndt(v) = dxx(v)\nboundary x: periodic\n"
+    "coordinates x in [0, 1], t in [0, 1]\nfield u(x, t), v(x, t)\ndt(u) = dxx(u)\ndt(v) = dxx(v)\nboundary x: "
+    "periodic\n"
     "boundary x = 0: u + v = 0\ninitial u = 0\ninitial v = 0\ngrid x: 32\nmarch rk4, steps: 10\n",
 )
 COMPONENT_CONDITION = Code(
     "N0908",
     "A wall condition on one component of '{field}' is not supported yet.",
     "only part of the field",
-    "A condition holds for all components of a field. Declare components that need different conditions as separate fields.",
+    "A condition holds for all components of a field. Declare components that need different conditions as "
+    "separate fields.",
     heat(field="field u[2](x, t)", boundary="boundary u[0] = 0"),
 )
 OBLIQUE_CONDITION = Code(
@@ -106,7 +115,8 @@ CONVOLUTION_ON_WALLS = Code(
     "N0912",
     "A convolution over the bounded axis '{coordinate}' is not supported yet.",
     "differences reach beyond the extent",
-    "`w(x - x')` is sampled on the grid of a periodic axis, whose lower end is a whole number of cells from 0. On a bounded axis declare a kernel of both "
+    "`w(x - x')` is sampled on the grid of a periodic axis, whose lower end is a whole number of cells from 0. On "
+    "a bounded axis declare a kernel of both "
     "coordinates, `learn W(x, x')`.",
     heat(
         declare="learn w(x)",
@@ -132,6 +142,10 @@ INITIAL_OPERATOR = Code(
     "N0915",
     "'{name}' in {place} is not supported yet.",
     "neighboring cells have no boundary conditions here",
-    "Derivatives and learned stencils need ghost cells, which belong to fields. Initial data, starts and known functions are written in closed form.",
+    "Derivatives and learned stencils need ghost cells, which belong to fields. Initial data, starts and known "
+    "functions are written in closed form.",
     heat(initial="initial u = dx(sin(x))"),
 )
+
+# N0950 to N0999: what the symbolic and the numerical stage cannot do yet.
+from npde.diagnostics.catalogue.not_yet import *  # noqa: E402, F403
