@@ -18,11 +18,12 @@ from npde.train.evaluate import mean_loss
 from npde.train.failure import explain
 from npde.train.folder import RunFolder
 from npde.train.learnables import learnables, physical_values
-from npde.train.options import check_same, name_of, options_of
+from npde.train.loss import title
+from npde.train.options import check_same, options_of
 from npde.train.run import EpochDone, EpochRecord, Finished, Reporter, Run, Saved, Started, StepDone, Stopped, Warned
 from npde.train.snapshot import Snapshot, copied, parameters_of, set_parameters
 from npde.train.strategy import NonFinite, Progress, Solver, Strategy, Task
-from npde.train.watch import too_long
+from npde.train.watch import Watch
 
 
 @dataclass
@@ -40,7 +41,10 @@ class Fitting:
     start: Mapping[str, torch.Tensor] = field(default_factory=dict)
     saved_epoch: int = -1
     saved_at: float = 0.0
-    warned: bool = False
+    watch: Watch = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.watch = Watch(self.task.network)
 
     @property
     def module(self) -> nn.Module:
@@ -116,7 +120,7 @@ class Fitting:
             Started(
                 model=task.network.name,
                 strategy=self.strategy.name,
-                loss=name_of(task.loss),
+                loss=title(task.loss),
                 epoch=good.epoch,
                 epochs=task.epochs,
                 steps_per_epoch=task.steps_per_epoch,
@@ -180,9 +184,8 @@ class Fitting:
             record.epoch, model, copied(solver.state()), *best, self._stopped(record, progress, best[0])
         )
         self.reporter(EpochDone(record, is_best))
-        warning = None if self.warned else too_long(self.task.network, record.epoch)
+        warning = self.watch(record.epoch)
         if warning is not None:
-            self.warned = True
             self.reporter(Warned(warning))
         if self.callback is not None:
             self.callback(record, self.module)
@@ -220,7 +223,7 @@ class Fitting:
         return Run(
             model=self.task.network.name,
             strategy=self.strategy.name,
-            loss=name_of(self.task.loss),
+            loss=title(self.task.loss),
             history=history,
             best=history[good.best_epoch - 1] if good.best_epoch else None,
             start=self.start,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -35,6 +35,8 @@ class Loss(Protocol):
 class MeanSquare:
     """Mean |p - q|² over what was observed."""
 
+    name: ClassVar[str] = "mse"
+
     def __call__(self, prediction: Tensor, target: Tensor, mask: Tensor | None) -> Tensor:
         error = _square(prediction - target)
         return error.mean() if mask is None else (error * mask).sum() / mask.sum().clamp(min=1)
@@ -43,6 +45,8 @@ class MeanSquare:
 @dataclass(frozen=True, slots=True)
 class RelativeL2:
     """Mean over samples of √(Σ|p - q|² / Σ|q|²); samples that are zero are compared absolutely."""
+
+    name: ClassVar[str] = "relative_l2"
 
     def __call__(self, prediction: Tensor, target: Tensor, mask: Tensor | None) -> Tensor:
         error, size = _square(prediction - target), _square(target)
@@ -57,6 +61,8 @@ class RelativeL2:
 class CrossEntropy:
     """Mean of -log softmax(p)[class]; `smoothing` of the probability is spread over all classes."""
 
+    name: ClassVar[str] = "cross_entropy"
+
     smoothing: float = 0.0
 
     def __call__(self, prediction: Tensor, target: Tensor, mask: Tensor | None) -> Tensor:
@@ -66,8 +72,17 @@ class CrossEntropy:
         return cross_entropy(scores, target, label_smoothing=self.smoothing)
 
 
-LOSSES: Mapping[str, Loss] = {"mse": MeanSquare(), "relative_l2": RelativeL2(), "cross_entropy": CrossEntropy()}
+LOSSES: Mapping[str, Loss] = {
+    MeanSquare.name: MeanSquare(),
+    RelativeL2.name: RelativeL2(),
+    CrossEntropy.name: CrossEntropy(),
+}
 """Losses by the names of `npde train --loss`."""
+
+
+def title(loss: Loss) -> str:
+    """What a loss is called in front of people."""
+    return str(getattr(loss, "name", "") or getattr(loss, "__name__", type(loss).__name__))
 
 
 def chosen(loss: str | Loss | None, data: Dataset) -> Loss:
@@ -134,9 +149,7 @@ def _output_loss(network: Network, loss: Loss, name: str, outputs: Mapping[str, 
     if isinstance(loss, CrossEntropy) and not are_classes:
         network.fail(codes.WRONG_LOSS, about=name, loss="cross_entropy", name=name, reason="it needs class numbers")
     if are_classes and not isinstance(loss, CrossEntropy) and prediction.shape != target.shape:
-        network.fail(
-            codes.WRONG_LOSS, about=name, loss=type(loss).__name__, name=name, reason="the data are class numbers"
-        )
+        network.fail(codes.WRONG_LOSS, about=name, loss=title(loss), name=name, reason="the data are class numbers")
     if isinstance(loss, CrossEntropy):
         _check_classes(network, name, prediction, target)
     elif prediction.shape != target.shape:
