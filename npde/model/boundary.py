@@ -8,16 +8,16 @@ from typing import TypeAlias
 from npde.diagnostics import Diagnostic
 from npde.diagnostics.catalogue import conditions as codes
 from npde.diagnostics.catalogue import unsupported
-from npde.model import expression as ex
-from npde.model.elaborate import Place, spell
-from npde.model.counting import Counting, Stated, Where, AbsorbingClause, SIDES, side_name
+from npde.model.counting import SIDES, AbsorbingClause, Counting, Stated, Where, side_name
+from npde.model.elaborate import Place
 from npde.model.orders import AxisOrders
 from npde.model.problem import Absorbing, Condition, Coordinate, Equation, Exact, Outflow, Output, Side
 from npde.model.references import elaborator
 from npde.model.scope import Broken, Scope
 from npde.model.walls import WallClause, normal_order, read_clause
-from npde.source import Span
+from npde.model.words import spell
 from npde.syntax import tree
+
 
 @dataclass
 class Walls:
@@ -161,7 +161,7 @@ def share(
                 add_outflow(scope, stated, axis, sides, outflow)
                 used.update(id(stated) for f in scope.fields if asked(f.name, axis.name))
             elif isinstance(stated.clause, WallClause):
-                order = normal_order(stated.clause, axis.name, tuple(c.name for c in scope.space))
+                order = normal_order(stated.clause, axis.name)
                 if isinstance(order, Diagnostic):
                     scope.collector.add(order)
                     walls.failed = True
@@ -172,7 +172,9 @@ def share(
                     continue
                 used.add(id(stated))
                 for side in sides:
-                    condition = Condition(clause.field.name, axis.name, side, clause.left, clause.right, order, clause.span)
+                    condition = Condition(
+                        clause.field.name, axis.name, side, clause.left, clause.right, order, clause.span
+                    )
                     at_sides.setdefault((clause.field.name, axis.name, side), []).append((stated, condition))
     if walls.failed or not count:
         return
@@ -215,11 +217,13 @@ def axis_kinds(scope: Scope, walls: Walls) -> dict[str, tuple[str, Stated]]:
                 data = {"coordinate": axis.name, "first": earlier[0], "second": later[0]}
                 scope.collector.add(codes.CONFLICT.at(later[1].span, **data))
     for axis in scope.space:
-        kind, stated = kinds.get(axis.name, ("", None))
-        if kind == "periodic":
+        if axis.name not in kinds:
+            continue
+        by = kinds[axis.name][1]
+        if isinstance(by.clause, AbsorbingClause):
+            walls.absorbing.append(Absorbing(axis.name, by.clause.width, by.span))
+        else:
             walls.periodic.append(axis.name)
-        elif stated is not None and isinstance(stated.clause, AbsorbingClause):
-            walls.absorbing.append(Absorbing(axis.name, stated.clause.width, stated.span))
     return kinds
 
 
@@ -248,5 +252,3 @@ def add_outflow(
         if (axis.name, side) in outflow:
             scope.collector.add(codes.STATED_FOR_SIDE_TWICE.at(stated.span, side=side_name(axis, side)))
         outflow.setdefault((axis.name, side), stated)
-
-

@@ -6,7 +6,7 @@ from npde.diagnostics.catalogue import names as name_codes
 from npde.diagnostics.catalogue import types as codes
 from npde.diagnostics.catalogue import unsupported
 from npde.model import expression as ex
-from npde.model.elaborate import Elaborator, Reader, Reading, describe_shape, union
+from npde.model.elaborate import Elaborator, Reader, Reading, union
 from npde.model.functions import name_of, stands_in
 from npde.model.limits import MAX_DERIVATIVE
 from npde.model.scope import Broken
@@ -149,11 +149,10 @@ def curl(reading: Elaborator, operand: ex.Expr, dimensions: int, node: tree.Call
     return ex.Curl(operand, reading.kind(shape, operand), node.span)
 
 
-def needs_vector(reading: Elaborator, name: str, dimensions: int, operand: ex.Expr, hint: str) -> None:
-    """Report an operand that has no component for each space coordinate."""
+def needs_vector(reading: Elaborator, name: str, dimensions: int, operand: ex.Expr, hint: str) -> ex.Expr | None:
+    """Report an operand that has no component for each space coordinate; gives None."""
     expected = f"a vector of {dimensions} (one component a space coordinate)"
-    given = describe_shape(operand.type.shape)
-    reading.report(codes.NEEDS_SHAPE, operand.span, hint, name=name, expected=expected, given=given)
+    return reading.needs(name, expected, operand, hint)
 
 
 def normal(reading: Elaborator, node: tree.Call) -> Reading:
@@ -204,8 +203,9 @@ def over_coordinates(reading: Elaborator, node: tree.Call) -> Reading:
         return None
     left = union(tuple(c for c in operand.type.coordinates if c not in over))
     kind = ex.Type(operand.type.shape, operand.type.is_complex, left)
-    node_type = {"integral": ex.Integral, "mean": ex.Mean, "sum": ex.Sum}[name]
-    return node_type(operand, tuple(over), kind, node.span)
+    if name == "integral":
+        return ex.Integral(operand, tuple(over), kind, node.span)
+    return (ex.Mean if name == "mean" else ex.Sum)(operand, tuple(over), kind, node.span)
 
 
 def coordinate_name(reading: Elaborator, node: tree.Expression, name: str) -> str | None:

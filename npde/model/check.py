@@ -1,8 +1,8 @@
 """The checker: reads the statements in order, then looks at the problem as a whole.
 
-    prepare    which names are declared anywhere, which coordinate marches
-    read       every statement, in order
-    conclude   one equation a field, initial data, boundary conditions, numerics, convolutions, unused names
+prepare    which names are declared anywhere, which coordinate marches
+read       every statement, in order
+conclude   one equation a field, initial data, boundary conditions, numerics, convolutions, unused names
 """
 
 from __future__ import annotations
@@ -16,16 +16,25 @@ from npde.diagnostics.catalogue import numerics as numerics_codes
 from npde.diagnostics.catalogue import unsupported
 from npde.model import boundary, declarations, ends, equations, learning, numerics
 from npde.model import expression as ex
-from npde.model.elaborate import spell
 from npde.model.fit import check_fit
 from npde.model.orders import axis_orders
 from npde.model.problem import (
-    Coordinate, Equation, Initial, Input, LearnedClosure, LearnedCoefficient, LearnedStencil, Let, Numerics, Output,
+    Coordinate,
+    Equation,
+    Initial,
+    Input,
+    LearnedClosure,
+    LearnedCoefficient,
+    LearnedStencil,
+    Let,
+    Numerics,
+    Output,
     Problem,
 )  # fmt: skip
 from npde.model.scope import Broken, Scope, declared_names, kind_of
+from npde.model.words import spell
 from npde.options import Overrides
-from npde.source import NOWHERE
+from npde.source import NOWHERE, Span
 from npde.syntax import tree
 
 
@@ -75,7 +84,7 @@ def build(file: tree.SyntaxTree, overrides: Overrides = Overrides()) -> Problem:
 def prepare(file: tree.SyntaxTree, overrides: Overrides) -> Scope:
     """A scope that knows what the file declares anywhere and which coordinate marches."""
     collector = Collector(file.source)
-    later = {}
+    later: dict[str, Span] = {}
     for name in declared_names(file):
         later.setdefault(name.id, name.span)
     groups = [g for s in file.statements if isinstance(s, tree.Coordinates) for g in s.groups]
@@ -231,7 +240,7 @@ def check_convolutions(scope: Scope, draft: Draft, settled: Numerics) -> None:
             if not isinstance(argument, ex.Binary) or not isinstance(argument.left, ex.CoordinateRef):
                 continue
             axis = next(c for c in scope.space if c.name == argument.left.name)
-            shift = axis.lower * cells.get(axis.name, 1) / (axis.upper - axis.lower)
+            shift = float(axis.lower * cells.get(axis.name, 1) / (axis.upper - axis.lower))
             if axis.name not in draft.walls.periodic or abs(shift - round(shift)) > 1e-9:
                 scope.collector.add(unsupported.CONVOLUTION_ON_WALLS.at(node.span, coordinate=axis.name))
 

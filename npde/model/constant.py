@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import cmath
 import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -66,7 +67,9 @@ def evaluate(
             case ex.Negate():
                 return -_scalar(node, parts[0])
             case ex.Binary():
-                return binary(node.operator, _scalar(node, parts[0]), _scalar(node, parts[1]), node.span, node.right.span)
+                return binary(
+                    node.operator, _scalar(node, parts[0]), _scalar(node, parts[1]), node.span, node.right.span
+                )
             case ex.Elementary():
                 return elementary(node.function, [_scalar(node, p) for p in parts], node.span)
             case ex.Comparison():
@@ -102,7 +105,7 @@ _OPERATIONS: Mapping[str, Callable[[Scalar, Scalar], Scalar]] = {
 
 def power(base: Scalar, exponent: Scalar, span: Span) -> Scalar:
     """`base ^ exponent`: exact for whole exponents of fractions and for square roots of squares."""
-    if not isinstance(exponent, complex) and abs(exponent) > MAX_EXPONENT:
+    if not isinstance(exponent, complex) and magnitude(exponent) > MAX_EXPONENT:
         raise ConstantError("large", span, f"the exponent is larger than {MAX_EXPONENT}")
     if base == 0 and not isinstance(exponent, complex) and exponent < 0:
         raise ConstantError("zero", span)
@@ -122,6 +125,11 @@ def power(base: Scalar, exponent: Scalar, span: Span) -> Scalar:
     return _guarded(lambda: _float(base) ** (whole if isinstance(whole, int) else _float(whole)), span)
 
 
+def magnitude(value: Fraction | float) -> Fraction | float:
+    """|value|."""
+    return -value if value < 0 else value
+
+
 def square_root(value: Fraction) -> Scalar:
     """√value, exact when it is a fraction."""
     top, bottom = math.isqrt(value.numerator), math.isqrt(value.denominator)
@@ -138,7 +146,7 @@ def elementary(name: str, arguments: list[Scalar], span: Span) -> Scalar:
             real = [a for a in arguments if not isinstance(a, complex)]
             return min(real) if name == "min" else max(real)
         case "abs":
-            return abs(value)
+            return abs(value) if isinstance(value, complex) else magnitude(value)
         case "abs2":
             return abs(value) ** 2 if isinstance(value, complex) else _guarded(lambda: value * value, span)
         case "re":
@@ -208,8 +216,10 @@ def _bounded(value: Scalar, span: Span) -> Scalar:
     if isinstance(value, Fraction):
         if max(value.numerator.bit_length(), value.denominator.bit_length()) > MAX_BITS:
             raise ConstantError("large", span, f"more than {MAX_BITS} bits")
-        return value
-    if not cmath.isfinite(value):
+        is_finite = value.numerator.bit_length() - value.denominator.bit_length() < sys.float_info.max_exp
+    else:
+        is_finite = cmath.isfinite(value)
+    if not is_finite:
         raise ConstantError("large", span, "beyond the largest floating-point number")
     return value
 

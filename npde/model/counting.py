@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from npde.diagnostics.catalogue import conditions as codes
 from npde.model import expression as ex
-from npde.model.elaborate import spell
 from npde.model.orders import fields_of
 from npde.model.problem import Condition, Coordinate, Exact, Field, Outflow, Side
 from npde.model.scope import Scope
 from npde.model.walls import WallClause
+from npde.model.words import spell
 from npde.source import NOWHERE, Span
 from npde.syntax import tree
 
@@ -46,7 +46,6 @@ class AbsorbingClause:
 
     width: Exact
     span: Span
-
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 
 from npde.diagnostics.catalogue import names as codes
 from npde.diagnostics.catalogue import numerics as numerics_codes
 from npde.model import expression as ex
-from npde.model.elaborate import Place, spell
+from npde.model.elaborate import Place
 from npde.model.limits import MAX_COMPONENTS, MAX_FIELDS
 from npde.model.problem import Coordinate, Exact, Field, Input, Let
 from npde.model.references import elaborator, read_whole
 from npde.model.scope import INPUT_NAMES, Broken, Scope
+from npde.model.words import spell
 from npde.options import Overrides
 from npde.syntax import tree
 
@@ -125,8 +127,7 @@ def sizes(
         if size is None:
             return None
         if not 1 <= size <= MAX_COMPONENTS:
-            data = {"name": name.id, "limit": MAX_COMPONENTS, "given": size}
-            scope.collector.add(codes.COMPONENTS.at(node.span, **data))
+            scope.collector.add(codes.COMPONENTS.at(node.span, name=name.id, limit=MAX_COMPONENTS, given=size))
             return None
         shape.append(size)
     return tuple(shape)
@@ -156,7 +157,7 @@ def arguments(
         listed.append(argument.id + "'" * argument.primes)
     if not ordered:
         return tuple(listed)
-    for argument, (earlier, later) in zip(given[1:], zip(listed, listed[1:], strict=False), strict=False):
+    for argument, (earlier, later) in zip(given[1:], pairwise(listed), strict=False):
         same = [c for c in listed if c.endswith("'") == later.endswith("'")]
         ranks = [scope.position(c) for c in same]
         if listed.count(later) > 1 or ranks != sorted(ranks):

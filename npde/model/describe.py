@@ -6,10 +6,19 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from npde.model import expression as ex
-from npde.model.elaborate import spell
 from npde.model.problem import (
-    Condition, Constraint, Exact, Learned, LearnedClosure, LearnedCoefficient, LearnedStencil, March, Problem, Solve,
+    Condition,
+    Constraint,
+    Exact,
+    Learned,
+    LearnedClosure,
+    LearnedCoefficient,
+    LearnedStencil,
+    March,
+    Problem,
+    Solve,
 )  # fmt: skip
+from npde.model.words import spell
 
 SUM, PRODUCT, SIGN, POWER, ATOM = range(5)
 PRECEDENCE = {"+": SUM, "-": SUM, "*": PRODUCT, "/": PRODUCT, "^": POWER}
@@ -63,7 +72,9 @@ def _learned(what: Learned) -> str:
             extents = "x".join(str(e) for e in what.extents)
             moments = f" moments {what.moments}" if what.moments is not None else ""
             step = " (a kernel a step)" if what.per_step else ""
-            return f"{_declared(what.name, what.channels, ())} stencil {extents}{moments} = {what.start or 'random'}{step}"
+            return (
+                f"{_declared(what.name, what.channels, ())} stencil {extents}{moments} = {what.start or 'random'}{step}"
+            )
         case LearnedClosure():
             layers = ", ".join([*(str(w) for w in what.widths), what.activation])
             return f"{_declared(what.name, what.shape, what.parameters)} = mlp({layers})"

@@ -11,21 +11,22 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from types import GeneratorType
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from npde.diagnostics import Code, InternalError
 from npde.diagnostics.catalogue import names as name_codes
 from npde.diagnostics.catalogue import types as codes
 from npde.model import expression as ex
 from npde.model.constant import ConstantError, Value, evaluate
-from npde.model.limits import CHAIN, MAX_DEPTH, MAX_EXPONENT, MAX_NODES
+from npde.model.limits import MAX_DEPTH, MAX_NODES
 from npde.model.problem import Coordinate, Exact, Field, Input, LearnedClosure, LearnedCoefficient, LearnedStencil, Let
 from npde.model.scope import CONSTANTS, OPERATORS, Broken, Declared, Scope
+from npde.model.words import describe_shape, describe_type, spell
 from npde.source import Span
 from npde.syntax import tree
 
 Reading: TypeAlias = Generator[tree.Expression, "ex.Expr | None", "ex.Expr | None"]
-Reader: TypeAlias = "Callable[[Elaborator, tree.Call], Reading]"
+Reader: TypeAlias = "Callable[[Elaborator, Any], Reading]"
 PlaceKind = Literal["equation", "boundary", "initial", "output", "known", "start", "constant"]
 
 
@@ -103,18 +104,16 @@ class Elaborator:
                 return None
             case tree.Unary():
                 return self._unary(node)
-            case tree.Binary(operator="+" | "-"):
-                return self._chain(node, ("+", "-"))
-            case tree.Binary(operator="*" | "/"):
-                return self._chain(node, ("*", "/"))
+            case tree.Binary(operator="+" | "-" | "*" | "/"):
+                return self.readers["(chain)"](self, node)
             case tree.Binary(operator="^"):
-                return self._power(node)
+                return self.readers["(power)"](self, node)
             case tree.Binary():
-                return self._product(node)
+                return self.readers["(product)"](self, node)
             case tree.Vector():
-                return self._vector(node)
+                return self.readers["(vector)"](self, node)
             case tree.Index():
-                return self._index(node)
+                return self.readers["(index)"](self, node)
             case tree.Call():
                 return self._call(node)
         raise InternalError(f"no reader for {type(node).__name__}")
@@ -130,7 +129,7 @@ class Elaborator:
 
     def _name(self, node: tree.Name) -> ex.Expr | None:
         declared = self.scope.find(node.id)
-        if node.primes and not isinstance(declared, Coordinate | Broken | None) or node.primes > 1:
+        if (node.primes and not isinstance(declared, Coordinate | Broken | None)) or node.primes > 1:
             why = "a coordinate is primed once" if node.primes > 1 else f"write `{node.id}(x')` for its value at x'"
             self.report(name_codes.MISPLACED_PRIME, node.span, name=node.id, why=why)
             return None
@@ -196,7 +195,9 @@ class Elaborator:
         whole = complete(arguments)
         if whole is None or not self.may_depend(what.name, "learned", span):
             return None
-        return ex.LearnRef(what.name, whole, ex.Type(what.shape, False, union(*(a.type.coordinates for a in whole))), span)
+        return ex.LearnRef(
+            what.name, whole, ex.Type(what.shape, False, union(*(a.type.coordinates for a in whole))), span
+        )
 
     def array(self, what: Field | Input, primed: tuple[str, ...], span: Span) -> ex.Expr | None:
         """A field or an input, where it may stand."""
@@ -233,133 +234,6 @@ class Elaborator:
             return operand
         return ex.Negate(operand, operand.type, node.span)
 
-    def _chain(self, node: tree.Binary, operators: tuple[str, str]) -> Reading:
-        links: list[tree.Binary] = []
-        first: tree.Expression = node
-        while isinstance(first, tree.Binary) and first.operator in operators:
-            links.append(first)
-            first = first.left
-        links.reverse()
-        total = yield first
-        terms: list[tuple[str, ex.Expr | None]] = [(operators[0], total)]
-        for link in links:
-            term = yield link.right
-            terms.append((link.operator, term))
-            if total is None or term is None:
-                total = total or term
-                continue
-            joined = self.join(link.operator, total, term, link.span)
-            if joined is None or (link.operator == "/" and not self._divides(term)):
-                return None
-            total = ex.Binary(link.operator, total, term, joined, link.span)  # type: ignore[arg-type]
-        whole = complete([t for _, t in terms])
-        if whole is None:
-            return None
-        if len(whole) <= CHAIN:
-            return total
-        return balanced([(o == operators[1], t) for (o, _), t in zip(terms, whole, strict=True)], operators)
-
-    def _divides(self, divisor: ex.Expr) -> bool:
-        """Whether one can divide by it: not by a constant zero."""
-        if divisor.type.coordinates or divisor.type.shape:
-            return True
-        known, value = self.constant(divisor)
-        if known and value == 0:
-            self.report(codes.DIVISION_BY_ZERO, divisor.span)
-            return False
-        return known
-
-    def _power(self, node: tree.Binary) -> Reading:
-        base = yield node.left
-        exponent = yield node.right
-        if base is None or exponent is None:
-            return None
-        if exponent.type.is_complex or exponent.type.shape:
-            self.report(codes.EXPONENT, node.right.span, given=describe_type(exponent.type))
-            return None
-        kind = ex.Type(base.type.shape, base.type.is_complex, union(base.type.coordinates, exponent.type.coordinates))
-        power = ex.Binary("^", base, exponent, kind, node.span)
-        if exponent.type.coordinates:
-            return power
-        known, value = self.constant(exponent)
-        if not known:
-            return None
-        if isinstance(value, Fraction | float) and abs(value) > MAX_EXPONENT:
-            self.report(codes.TOO_LARGE, node.right.span, why=f"the exponent is larger than {MAX_EXPONENT}")
-            return None
-        known, _ = (True, None) if base.type.coordinates else self.constant(power)
-        return power if known else None
-
-    def _product(self, node: tree.Binary) -> Reading:
-        """`@`, `·` and `×`."""
-        left = yield node.left
-        right = yield node.right
-        if left is None or right is None:
-            return None
-        shapes = left.type.shape, right.type.shape
-        if node.operator == "@":
-            return self.contract(left, right, node.span)
-        if () not in shapes and node.operator == "·":
-            return self.dot(left, right, node.span)
-        if () not in shapes and node.operator == "×":
-            return self.cross(left, right, node.span)
-        joined = self.join("*", left, right, node.span)
-        return None if joined is None else ex.Binary("*", left, right, joined, node.span)
-
-    def contract(self, matrix: ex.Expr, operand: ex.Expr, span: Span) -> ex.Expr | None:
-        """`A@u`."""
-        a, u = matrix.type.shape, operand.type.shape
-        if len(a) != 2:
-            return self.needs("@", "a matrix on its left", matrix)
-        if u != (a[1],):
-            return self.needs("@", f"a vector of {a[1]} on its right", operand)
-        return ex.Contract(matrix, operand, self.kind((a[0],), matrix, operand), span)
-
-    def dot(self, left: ex.Expr, right: ex.Expr, span: Span) -> ex.Expr | None:
-        """`dot(a, b)`."""
-        if len(left.type.shape) != 1:
-            return self.needs("dot", "two vectors of equal length", left)
-        if right.type.shape != left.type.shape:
-            return self.needs("dot", f"two vectors of equal length, here {left.type.shape[0]}", right)
-        return ex.Dot(left, right, self.kind((), left, right), span)
-
-    def cross(self, left: ex.Expr, right: ex.Expr, span: Span) -> ex.Expr | None:
-        """`cross(a, b)`."""
-        wrong = next((v for v in (left, right) if v.type.shape != (3,)), None)
-        if wrong is not None:
-            return self.needs("cross", "two vectors of 3", wrong)
-        return ex.Cross(left, right, self.kind((3,), left, right), span)
-
-    def _vector(self, node: tree.Vector) -> Reading:
-        self.in_vector += 1
-        items: list[ex.Expr | None] = []
-        for item in node.items:
-            items.append((yield item))
-        self.in_vector -= 1
-        whole = complete(items)
-        if whole is None:
-            return None
-        shape = whole[0].type.shape
-        wrong = next((e for e in whole if e.type.shape != shape), None)
-        if wrong is not None:
-            given, first = describe_shape(wrong.type.shape), describe_shape(shape)
-            self.report(codes.ITEMS_DIFFER, wrong.span, given=given, first=first)
-            return None
-        return ex.VectorOf(whole, self.kind((len(whole), *shape), *whole), node.span)
-
-    def _index(self, node: tree.Index) -> Reading:
-        operand = yield node.operand
-        index = self.whole_number(node.index, "The index of a component")
-        if operand is None or index is None:
-            return None
-        if not operand.type.shape:
-            self.report(codes.SCALAR_INDEXED, node.operand.span)
-            return None
-        if not 0 <= index < operand.type.shape[0]:
-            self.report(codes.NO_SUCH_COMPONENT, node.index.span, index=index, last=operand.type.shape[0] - 1)
-            return None
-        return ex.Component(operand, index, self.kind(operand.type.shape[1:], operand), node.span)
-
     def _call(self, node: tree.Call) -> Reading | None:
         match node.callee:
             case tree.Call(callee=tree.Name(id="adjoint", primes=0)):
@@ -367,7 +241,9 @@ class Elaborator:
             case tree.Name() as name:
                 return self._call_name(name, node)
             case _:
-                self.report(name_codes.NOT_CALLABLE, node.callee.span, name="This", why="neither an operator nor a name")
+                self.report(
+                    name_codes.NOT_CALLABLE, node.callee.span, name="This", why="neither an operator nor a name"
+                )
                 return None
 
     def _call_name(self, name: tree.Name, node: tree.Call) -> Reading | None:
@@ -397,16 +273,17 @@ class Elaborator:
         """Add a diagnostic."""
         self.scope.collector.add(code.at(span, hint=hint, notes=notes, **data))
 
-    def needs(self, name: str, expected: str, given: ex.Expr) -> None:
-        """Report a value of the wrong shape."""
+    def needs(self, name: str, expected: str, given: ex.Expr, hint: str = "") -> ex.Expr | None:
+        """Report a value of the wrong shape; gives None."""
         text = describe_shape(given.type.shape)
-        self.report(codes.NEEDS_SHAPE, given.span, name=name, expected=expected, given=text)
+        self.report(codes.NEEDS_SHAPE, given.span, hint, name=name, expected=expected, given=text)
+        return None
 
     def arguments(self, node: tree.Call) -> Generator[tree.Expression, ex.Expr | None, tuple[ex.Expr, ...] | None]:
         """Every argument read, or None if one had a mistake."""
         items: list[ex.Expr | None] = []
         for argument in node.arguments:
-            items.append((yield argument))
+            items += [(yield argument)]
         return complete(items)
 
     def has_arguments(self, node: tree.Call, name: str, expected: str, least: int, most: int) -> bool:
@@ -517,9 +394,6 @@ class Elaborator:
         return ex.fold(expr, combine)
 
 
-# --- small functions --------------------------------------------------------------------------------------------------
-
-
 def complete(items: Sequence[ex.Expr | None]) -> tuple[ex.Expr, ...] | None:
     """The items if none is missing."""
     whole = tuple(item for item in items if item is not None)
@@ -529,47 +403,3 @@ def complete(items: Sequence[ex.Expr | None]) -> tuple[ex.Expr, ...] | None:
 def union(*coordinates: tuple[str, ...]) -> tuple[str, ...]:
     """All of them, sorted."""
     return tuple(sorted({c for group in coordinates for c in group}))
-
-
-def balanced(terms: Sequence[tuple[bool, ex.Expr]], operators: tuple[str, str]) -> ex.Expr:
-    """A long sum (or product) as a balanced tree of the same value; a term's flag says that it is subtracted (divided).
-
-    `a - b + c - d` is `(a - b) + (c - d)`: within a half that begins with a subtracted term, signs are seen from it.
-    """
-    if len(terms) == 1:
-        return terms[0][1]
-    middle = len(terms) // 2
-    left, right = balanced(terms[:middle], operators), balanced(terms[middle:], operators)
-    operator = operators[terms[0][0] != terms[middle][0]]
-    shape = left.type.shape or right.type.shape
-    varies = union(left.type.coordinates, right.type.coordinates)
-    kind = ex.Type(shape, left.type.is_complex or right.type.is_complex, varies)
-    return ex.Binary(operator, left, right, kind, left.span.to(right.span))  # type: ignore[arg-type]
-
-
-def spell(value: Exact) -> str:
-    """A constant in decimals where that is exact, else as a fraction or a rounded decimal."""
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if value.denominator == 1:
-        return str(value.numerator)
-    decimal = f"{float(value):.12g}"
-    return decimal if Fraction(decimal) == value else f"{value.numerator}/{value.denominator}"
-
-
-def describe_shape(shape: tuple[int, ...]) -> str:
-    """In words."""
-    match shape:
-        case ():
-            return "a scalar"
-        case (n,):
-            return f"a vector of {n}"
-        case (n, m):
-            return f"a {n}×{m} matrix"
-        case _:
-            return "an array of " + "×".join(str(n) for n in shape)
-
-
-def describe_type(kind: ex.Type) -> str:
-    """In words."""
-    return "a complex value" if kind.is_complex else describe_shape(kind.shape)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from npde.diagnostics.catalogue import equations as codes
 from npde.model import expression as ex
 from npde.model.declarations import arguments, sizes
-from npde.model.elaborate import Place, describe_shape
+from npde.model.elaborate import Place
 from npde.model.equations import first_complex
 from npde.model.orders import time_derivatives
 from npde.model.problem import Field, Initial, Output
 from npde.model.references import elaborator
 from npde.model.scope import Broken, Scope
+from npde.model.words import describe_shape
 from npde.source import Span
 from npde.syntax import tree
 
@@ -48,7 +49,7 @@ def initial_target(scope: Scope, node: tree.Expression) -> tuple[Field, int] | N
     order = 0
     if isinstance(node, tree.Call) and isinstance(node.callee, tree.Name) and len(node.arguments) == 1:
         orders = scope.derivative(node.callee.id) if node.callee.id not in scope.names else None
-        if orders is not None and list(orders) == [scope.marching]:
+        if orders is not None and scope.marching is not None and list(orders) == [scope.marching]:
             order, node = orders[scope.marching], node.arguments[0]
     called = node.callee if isinstance(node, tree.Call) else node
     declared = scope.find(called.id) if isinstance(called, tree.Name) else None

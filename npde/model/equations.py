@@ -7,11 +7,12 @@ from typing import Literal
 from npde.diagnostics.catalogue import equations as codes
 from npde.diagnostics.catalogue import unsupported
 from npde.model import expression as ex
-from npde.model.elaborate import Place, describe_shape
+from npde.model.elaborate import Place
 from npde.model.orders import fields_of, time_derivatives
 from npde.model.problem import Equation, Field
 from npde.model.references import elaborator
 from npde.model.scope import Scope
+from npde.model.words import describe_shape
 from npde.syntax import tree
 
 EQUATION = Place("equation", "an equation")
@@ -46,25 +47,23 @@ def assign(scope: Scope, equations: list[Equation], *, all_read: bool) -> dict[s
     for equation in equations:
         for field, order, _ in derivatives(scope, equation):
             orders[field] = max(order, orders.get(field, 0))
-    if not orders:
-        if equations and all_read:
-            coordinate = next(c for c in scope.coordinates if c.name == scope.marching)
-            hint = f"write `d{scope.marching}({scope.fields[0].name}) = …`." if scope.fields else ""
-            scope.collector.add(codes.NOTHING_MARCHES.at(coordinate.span, name=scope.marching, hint=hint))
-            return {}
+    if not orders and equations and all_read:
+        coordinate = next(c for c in scope.coordinates if c.name == scope.marching)
+        hint = f"write `d{scope.marching}({scope.fields[0].name}) = …`." if scope.fields else ""
+        scope.collector.add(codes.NOTHING_MARCHES.at(coordinate.span, name=scope.marching, hint=hint))
+        return {}
     solved: dict[str, Equation] = {}
     stray = False
     for equation in equations:
-        field = determined(scope, equation, orders)
-        stray |= field is None
-        if field is None:
+        name = determined(scope, equation, orders)
+        if name is None:
+            stray = True
             continue
-        if field in solved:
-            twice(scope, field, equation, solved[field])
+        if name in solved:
+            twice(scope, name, equation, solved[name])
             continue
-        solved[field] = equation
-        declared = next(f for f in scope.fields if f.name == field)
-        check_form(scope, equation, declared)
+        solved[name] = equation
+        check_form(scope, equation, next(f for f in scope.fields if f.name == name))
     if all_read and not stray:
         for missing in [f for f in scope.fields if f.name not in solved]:
             hint = f"add `d{scope.marching}({missing.name}) = …`."
@@ -179,9 +178,7 @@ def assign_steady(scope: Scope, equations: list[Equation], *, all_read: bool) ->
         present = [f for f in fields if f.name in fields_of(equation.left, equation.right)]
         shape = equation.left.type.shape or equation.right.type.shape
         same = [f for f in present if f.shape == shape] or present
-        if same and not any(f.is_complex for f in present):
-            check_shape_and_kind(scope, equation, same[0])
-        elif same and same[0].shape != shape:
+        if (same and not any(f.is_complex for f in present)) or (same and same[0].shape != shape):
             check_shape_and_kind(scope, equation, same[0])
     if not all_read or not fields:
         return
@@ -190,7 +187,9 @@ def assign_steady(scope: Scope, equations: list[Equation], *, all_read: bool) ->
     if not missing and len(equations) < len(fields):
         missing = list(fields[len(equations) :])
     for field in missing:
-        scope.collector.add(codes.NO_EQUATION.at(field.span, name=field.name, hint=f"add an equation for '{field.name}'."))
+        scope.collector.add(
+            codes.NO_EQUATION.at(field.span, name=field.name, hint=f"add an equation for '{field.name}'.")
+        )
     if not missing and len(equations) > len(fields):
         name = fields_of(equations[-1].left, equations[-1].right)[0]
         twice(scope, name, equations[-1], equations[0])

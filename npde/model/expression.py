@@ -24,7 +24,7 @@ class Type:
 
 
 def _span() -> Span:
-    return field(default=NOWHERE, compare=False, repr=False)  # type: ignore[return-value]
+    return field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,9 +358,38 @@ class Noise:
 
 
 Expr: TypeAlias = (
-    Number | Constant | CoordinateRef | FieldRef | LetRef | LearnRef | InputRef | Negate | Binary | Elementary
-    | Comparison | Where | Derivative | Laplacian | Gradient | Divergence | Curl | NormalDerivative | VectorOf | Component
-    | Dot | Cross | Contract | Integral | Mean | Sum | ApplyKernel | ApplyClosure | Lift | Linear | Regions | Noise
+    Number
+    | Constant
+    | CoordinateRef
+    | FieldRef
+    | LetRef
+    | LearnRef
+    | InputRef
+    | Negate
+    | Binary
+    | Elementary
+    | Comparison
+    | Where
+    | Derivative
+    | Laplacian
+    | Gradient
+    | Divergence
+    | Curl
+    | NormalDerivative
+    | VectorOf
+    | Component
+    | Dot
+    | Cross
+    | Contract
+    | Integral
+    | Mean
+    | Sum
+    | ApplyKernel
+    | ApplyClosure
+    | Lift
+    | Linear
+    | Regions
+    | Noise
 )
 
 

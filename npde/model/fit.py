@@ -25,7 +25,7 @@ def check_fit(
 ) -> None:
     """Report axes with fewer cells than a stencil needs, and orders that the closures at walls do not have."""
     expressions = [side for e in equations for side in (e.left, e.right)] + [o.value for o in outputs]
-    nodes = [n for e in expressions for n in ex.walk(e)]
+    nodes = [n for e in expressions for n in operators(e)]
     space = tuple(c.name for c in scope.space)
     learned = {d.name: d for d in scope.names.values() if isinstance(d, LearnedStencil)}
     for axis in space:
@@ -37,6 +37,16 @@ def check_fit(
         check_kernels(scope, draft, numerics, nodes, axis, space, learned)
         if axis not in without_walls:
             check_order(scope, draft, overrides, numerics.order, axis, kinds)
+
+
+def operators(expr: ex.Expr) -> Iterable[ex.Expr]:
+    """Every node but the gradients inside a divergence: together they are one flux of second order."""
+    pending = [(expr, False)]
+    while pending:
+        node, in_flux = pending.pop()
+        if not (in_flux and isinstance(node, ex.Gradient)):
+            yield node
+        pending.extend((c, in_flux or isinstance(node, ex.Divergence)) for c in ex.children(node))
 
 
 def across(node: ex.Expr, axis: str, space: tuple[str, ...]) -> Iterable[int]:

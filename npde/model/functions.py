@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from npde.diagnostics.catalogue import types as codes
+from npde.model import arithmetic
 from npde.model import expression as ex
-from npde.model.elaborate import Elaborator, Reader, Reading, describe_shape
+from npde.model.elaborate import Elaborator, Reader, Reading
 from npde.model.limits import MAX_COMPONENTS
 from npde.model.scope import ELEMENTARY
+from npde.model.words import describe_shape
 from npde.syntax import tree
 
 REAL_ONLY = ("sigmoid", "softplus", "relu", "gelu", "min", "max")
@@ -22,9 +26,14 @@ def needs_real(reading: Elaborator, name: str, value: ex.Expr) -> bool:
     """Whether a value is real; reported if not."""
     if not value.type.is_complex:
         return True
-    hint = f"take `re({'…'})`, `im(…)`, `abs(…)` or `abs2(…)` of it first."
+    hint = "take `re(…)`, `im(…)`, `abs(…)` or `abs2(…)` of it first."
     reading.report(codes.NEEDS_REAL, value.span, hint, name=name)
     return False
+
+
+def are_real(reading: Elaborator, name: str, values: tuple[ex.Expr, ...]) -> bool:
+    """Whether all values are real; every complex one is reported."""
+    return [needs_real(reading, name, v) for v in values].count(False) == 0
 
 
 def elementary(reading: Elaborator, node: tree.Call) -> Reading:
@@ -36,7 +45,7 @@ def elementary(reading: Elaborator, node: tree.Call) -> Reading:
     values = yield from reading.arguments(node)
     if values is None or not fits:
         return None
-    if name in REAL_ONLY and not all([needs_real(reading, name, v) for v in values]):
+    if name in REAL_ONLY and not are_real(reading, name, values):
         return None
     shape: tuple[int, ...] = ()
     for value in values:
@@ -52,7 +61,7 @@ def elementary(reading: Elaborator, node: tree.Call) -> Reading:
     return result if known else None
 
 
-_ONE = ex.Fraction(1)
+_ONE = Fraction(1)
 
 
 def where(reading: Elaborator, node: tree.Call) -> Reading:
@@ -66,15 +75,15 @@ def where(reading: Elaborator, node: tree.Call) -> Reading:
     elif condition is not None:
         tested = yield condition
         if tested is not None:
-            hint = f"compare it with something, `where({'…'} > 0, …, …)`."
+            hint = "compare it with something, `where(… > 0, …, …)`."
             reading.report(codes.CONDITION_EXPECTED, condition.span, hint)
     branches: list[ex.Expr | None] = []
     for argument in rest:
-        branches.append((yield argument))
+        branches += [(yield argument)]
     if not fits or left is None or right is None or branches[0] is None or branches[1] is None:
         return None
     assert isinstance(condition, tree.Compare)
-    if not all([needs_real(reading, condition.operator, v) for v in (left, right)]):
+    if not are_real(reading, condition.operator, (left, right)):
         return None
     compared = reading.join(condition.operator, left, right, condition.span)
     chosen = reading.join("where", branches[0], branches[1], node.span)
@@ -93,14 +102,14 @@ def dot(reading: Elaborator, node: tree.Call) -> Reading:
     """`dot(a, b)`."""
     fits = reading.has_arguments(node, "dot", "two arguments", 2, 2)
     values = yield from reading.arguments(node)
-    return reading.dot(values[0], values[1], node.span) if values and fits else None
+    return arithmetic.dot(reading, values[0], values[1], node.span) if values and fits else None
 
 
 def cross(reading: Elaborator, node: tree.Call) -> Reading:
     """`cross(a, b)`."""
     fits = reading.has_arguments(node, "cross", "two arguments", 2, 2)
     values = yield from reading.arguments(node)
-    return reading.cross(values[0], values[1], node.span) if values and fits else None
+    return arithmetic.cross(reading, values[0], values[1], node.span) if values and fits else None
 
 
 def noise(reading: Elaborator, node: tree.Call) -> Reading:

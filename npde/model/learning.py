@@ -11,11 +11,12 @@ from npde.diagnostics.catalogue import unsupported
 from npde.model import expression as ex
 from npde.model.constant import ConstantError, Value, evaluate
 from npde.model.declarations import arguments, sizes
-from npde.model.elaborate import Elaborator, Place, describe_shape, describe_type, spell
+from npde.model.elaborate import Elaborator, Place
 from npde.model.limits import MAX_LAYERS, MAX_STENCIL, MAX_WIDTH
 from npde.model.problem import Constraint, Exact, LearnedClosure, LearnedCoefficient, LearnedStencil, Let
 from npde.model.references import elaborator, read_whole
 from npde.model.scope import Scope, nearest
+from npde.model.words import describe_shape, describe_type, spell
 from npde.options import Overrides
 from npde.source import Span
 from npde.syntax import tree
@@ -105,9 +106,7 @@ def _is_start(reading: Elaborator, name: str, shape: tuple[int, ...], start: ex.
     return False
 
 
-def _is_inside(
-    reading: Elaborator, name: str, listed: tuple[str, ...], start: ex.Expr, constraint: Constraint
-) -> bool:
+def _is_inside(reading: Elaborator, name: str, listed: tuple[str, ...], start: ex.Expr, constraint: Constraint) -> bool:
     """Whether a start is strictly inside: a constant exactly, a function at points spread over the grid; reported."""
     for at in _points(reading.scope, listed, reading.size(start)[0]):
         value = _value(reading, start, at)
@@ -176,8 +175,9 @@ def stencil(scope: Scope, item: tree.LearnItem, clause: tree.StencilClause) -> L
     if channels is None or listed is None:
         return None
 
-    def wrong(code: Code, span: Span, hint: str = "", **data: object) -> None:
-        scope.collector.add(code.at(span, hint=hint, **data))
+    def wrong(code: Code, span: Span, hint: str = "", **data: object) -> LearnedStencil | None:
+        scope.collector.add(code.at(span, hint=hint, notes=(), **data))
+        return None
 
     space = [c for c in scope.coordinate_names if c != scope.marching]
     other = next((c for c in listed if c != scope.marching), None)
@@ -220,7 +220,7 @@ def _stencil_start(
     """The name of the operator that a stencil starts at, or None after reporting a mistake."""
     node = item.value
     assert node is not None
-    orders = {c: 2 for c in space}
+    orders = dict.fromkeys(space, 2)
     word = node.id if isinstance(node, tree.Name) and not node.primes else ""
     if word != "lap":
         orders = scope.derivative(word) or {} if word else {}
@@ -232,12 +232,13 @@ def _stencil_start(
     for coordinate, extent in zip(space, clause.extents, strict=True):
         least = 2 * ((orders.get(coordinate, 0) + 1) // 2) + 1
         if extent < least:
-            data = {"name": item.name.id, "operator": word, "why": f"needs {least} cells along '{coordinate}'"}
-            scope.collector.add(codes.STENCIL_TOO_NARROW.at(clause.span, **data))
+            why = f"needs {least} cells along '{coordinate}'"
+            narrow = codes.STENCIL_TOO_NARROW.at(clause.span, name=item.name.id, operator=word, why=why)
+            scope.collector.add(narrow)
             return None
     if channels and channels[0] != channels[1]:
-        data = {"out": channels[0], "into": channels[1]}
-        scope.collector.add(codes.STENCIL_START_CHANNELS.at(item.name.span.to(item.sizes[-1].span), **data))
+        span = item.name.span.to(item.sizes[-1].span)
+        scope.collector.add(codes.STENCIL_START_CHANNELS.at(span, out=channels[0], into=channels[1]))
         return None
     return word
 
@@ -251,8 +252,9 @@ def closure(scope: Scope, item: tree.LearnItem) -> LearnedClosure | None:
     assert isinstance(call, tree.Call)
     name = item.name.id
 
-    def wrong(code: Code, span: Span, hint: str = "", **data: object) -> None:
-        scope.collector.add(code.at(span, hint=hint, **data))
+    def wrong(code: Code, span: Span, hint: str = "", **data: object) -> LearnedClosure | None:
+        scope.collector.add(code.at(span, hint=hint, notes=(), **data))
+        return None
 
     shape = sizes(scope, item.name, item.sizes, most=1, allowed="a closure has at most one")
     parameters = tuple(a.id for a in item.arguments or ())

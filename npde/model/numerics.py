@@ -8,11 +8,12 @@ from typing import Literal
 
 from npde.diagnostics.catalogue import names as name_codes
 from npde.diagnostics.catalogue import numerics as codes
-from npde.model.elaborate import Place, spell
+from npde.model.elaborate import Place
 from npde.model.limits import MAX_CELLS, MAX_STEPS
 from npde.model.problem import Coordinate, Exact, March, Numerics, Solve
 from npde.model.references import elaborator, read_whole
 from npde.model.scope import Broken, Scope, nearest
+from npde.model.words import spell
 from npde.options import NetworkKind, Overrides
 from npde.source import NOWHERE, Span
 from npde.syntax import tree
@@ -124,8 +125,7 @@ def read_march(scope: Scope, statement: tree.March, draft: Draft) -> None:
     if "steps" in settings:
         steps = read_whole(scope, node, "The number of steps")
         if steps is not None and not 1 <= steps <= MAX_STEPS:
-            data = {"name": "steps", "expected": f"between 1 and {MAX_STEPS}", "given": steps}
-            scope.collector.add(codes.SETTING_VALUE.at(node.span, **data))
+            wrong_setting(scope, node, "steps", f"between 1 and {MAX_STEPS}", str(steps))
         elif steps is not None:
             draft.march = March(name.id, steps, None, statement.span)
             draft.failed.discard("march")
@@ -143,9 +143,14 @@ def read_dt(scope: Scope, node: tree.Expression) -> Exact | Literal["auto"] | No
         return "auto"
     dt = elaborator(scope, Place("constant", "The step 'dt'", parameters=())).real_constant(node, "The step 'dt'")
     if dt is not None and not dt > 0:
-        scope.collector.add(codes.SETTING_VALUE.at(node.span, name="dt", expected="positive", given=spell(dt)))
+        wrong_setting(scope, node, "dt", "positive", spell(dt))
         return None
     return dt
+
+
+def wrong_setting(scope: Scope, node: tree.Expression, name: str, expected: str, given: str) -> None:
+    """Report a setting that is out of range."""
+    scope.collector.add(codes.SETTING_VALUE.at(node.span, name=name, expected=expected, given=given))
 
 
 def read_settings(
@@ -187,15 +192,13 @@ def read_solve(scope: Scope, statement: tree.Solve, draft: Draft) -> None:
         node = settings["iterations"]
         iterations = read_whole(scope, node, "The number of iterations")
         if iterations is not None and not 1 <= iterations <= MAX_STEPS:
-            data = {"name": "iterations", "expected": f"between 1 and {MAX_STEPS}", "given": iterations}
-            scope.collector.add(codes.SETTING_VALUE.at(node.span, **data))
+            wrong_setting(scope, node, "iterations", f"between 1 and {MAX_STEPS}", str(iterations))
     if "tolerance" in settings:
         node = settings["tolerance"]
         what = "The tolerance"
         value = elaborator(scope, Place("constant", what, parameters=())).real_constant(node, what)
         if value is not None and not 0 < value < 1:
-            data = {"name": "tolerance", "expected": "between 0 and 1", "given": spell(value)}
-            scope.collector.add(codes.SETTING_VALUE.at(node.span, **data))
+            wrong_setting(scope, node, "tolerance", "between 0 and 1", spell(value))
         tolerance = None if value is None else float(value)
     draft.solve = Solve(name.id, iterations, tolerance, statement.span)
 
@@ -319,16 +322,15 @@ def check_divides(scope: Scope, draft: Draft, march: March, *, given: bool) -> N
     assert dt != "auto"
     whole = extent / dt
     near = max(1, round(whole))
-    exact = isinstance(whole, Fraction)
-    if whole == near or (not exact and abs(whole - near) <= 1e-9 * near):
+    place = NOWHERE if given else draft.seen["dt"]
+    if whole == near or (isinstance(whole, float) and abs(whole - near) <= 1e-9 * near):
         if near > MAX_STEPS:
-            data = {"name": "dt", "expected": f"large enough for at most {MAX_STEPS} steps", "given": spell(dt)}
-            scope.collector.add(codes.SETTING_VALUE.at(NOWHERE if given else draft.seen["dt"], **data))
+            expected = f"large enough for at most {MAX_STEPS} steps"
+            scope.collector.add(codes.SETTING_VALUE.at(place, name="dt", expected=expected, given=spell(dt)))
         return
     nearest_dt = extent / near
     text = spell(nearest_dt)
     hint = f"the nearest step that does is `dt: {text}` ({near} step{'s' * (near != 1)})."
     data = {"dt": spell(dt), "length": spell(extent), "name": time.name, "steps": f"{float(whole):.6g}"}
-    span = NOWHERE if given else draft.seen["dt"]
     note = ("The step comes from the option '--march'.",) if given else ()
-    scope.collector.add(codes.DT_DIVIDES.at(span, hint=hint, notes=note, **data))
+    scope.collector.add(codes.DT_DIVIDES.at(place, hint=hint, notes=note, **data))

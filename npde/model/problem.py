@@ -17,7 +17,7 @@ Side = Literal["lower", "upper"]
 
 
 def _span() -> Span:
-    return field(default=NOWHERE, compare=False, repr=False)  # type: ignore[return-value]
+    return field(default=NOWHERE, compare=False, repr=False)
 
 
 # --- what is declared -------------------------------------------------------------------------------------------------

@@ -5,12 +5,13 @@ from __future__ import annotations
 from npde.diagnostics.catalogue import names as name_codes
 from npde.diagnostics.catalogue import types as codes
 from npde.diagnostics.catalogue import unsupported
-from npde.model import calculus, functions
+from npde.model import arithmetic, calculus, functions
 from npde.model import expression as ex
-from npde.model.elaborate import Elaborator, Place, Reader, Reading, describe_shape, describe_type
+from npde.model.elaborate import Elaborator, Place, Reader, Reading
 from npde.model.functions import name_of
 from npde.model.problem import Coordinate, Field, Input, LearnedClosure, LearnedCoefficient, LearnedStencil, Let
 from npde.model.scope import Broken, Scope
+from npde.model.words import describe_shape, describe_type
 from npde.source import Span
 from npde.syntax import tree
 
@@ -47,7 +48,9 @@ def array(reading: Elaborator, what: Field | Input, node: tree.Call) -> ex.Expr 
     given = tuple(a.id if isinstance(a, tree.Name) else "" for a in node.arguments)
     if not full:
         hint = f"write `{what.name}*(…)` for a product."
-        reading.report(name_codes.NOT_CALLABLE, node.callee.span, hint, name=what.name, why="declared without arguments")
+        reading.report(
+            name_codes.NOT_CALLABLE, node.callee.span, hint, name=what.name, why="declared without arguments"
+        )
         return None
     if given not in (full, short):
         wrong_arguments(reading, what.name, what.coordinates, node)
@@ -110,10 +113,8 @@ def known(reading: Elaborator, what: Let, node: tree.Call) -> Reading:
 
 def is_position(reading: Elaborator, name: str, value: ex.Expr) -> bool:
     """Whether an argument is a real scalar made of coordinates and known values; reported if not."""
-    unknown = next(
-        (n for n in ex.walk(value) if isinstance(n, ex.FieldRef | ex.LearnRef | ex.InputRef | ex.ApplyClosure | ex.ApplyKernel)), None
-    )  # fmt: skip
-    if unknown is not None:
+    unknown = ex.FieldRef | ex.LearnRef | ex.InputRef | ex.ApplyClosure | ex.ApplyKernel
+    if any(isinstance(n, unknown) for n in ex.walk(value)):
         reading.report(codes.KNOWN_ARGUMENT, value.span, name=name, why="not a position")
         return False
     if value.type.is_complex or value.type.shape:
@@ -130,7 +131,8 @@ def learned(reading: Elaborator, what: LearnedCoefficient, node: tree.Call) -> R
         return None
     short = tuple(c for c in what.coordinates if c != marching)
     names = what.coordinates if len(values) == len(what.coordinates) else short
-    if len(values) != len(names) or not all(fits(c, v) for c, v in zip(names, values, strict=True)):
+    right = len(values) == len(names) and all(fits(c, v) for c, v in zip(names, values, strict=True))
+    if not right or len({c for v in values for c in v.type.coordinates}) < len(values):
         wrong_arguments(reading, what.name, what.coordinates, node)
         return None
     given = dict(zip(names, values, strict=True))
@@ -213,6 +215,7 @@ def closure(reading: Elaborator, what: LearnedClosure, node: tree.Call) -> Readi
 
 
 READERS: dict[str, Reader] = {
+    **arithmetic.READERS,
     **functions.READERS,
     **calculus.READERS,
     "(declared)": declared,

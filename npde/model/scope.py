@@ -15,8 +15,30 @@ from npde.source import Source, Span
 from npde.syntax import tree
 
 KEYWORDS = frozenset(
-    "model coordinates field let learn input boundary initial output grid order march solve network "
-    "in complex stencil moments periodic outflow absorbing along".split()
+    [
+        "model",
+        "coordinates",
+        "field",
+        "let",
+        "learn",
+        "input",
+        "boundary",
+        "initial",
+        "output",
+        "grid",
+        "order",
+        "march",
+        "solve",
+        "network",
+        "in",
+        "complex",
+        "stencil",
+        "moments",
+        "periodic",
+        "outflow",
+        "absorbing",
+        "along",
+    ]
 )
 ELEMENTARY = (
     "exp", "log", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh", "sech", "sigmoid", "softplus", "relu", "gelu",

@@ -9,12 +9,13 @@ from npde.diagnostics import Diagnostic
 from npde.diagnostics.catalogue import conditions as codes
 from npde.diagnostics.catalogue import unsupported
 from npde.model import expression as ex
-from npde.model.elaborate import Place, describe_shape
+from npde.model.elaborate import Place
 from npde.model.equations import first_complex
 from npde.model.orders import fields_of
 from npde.model.problem import Field
 from npde.model.references import elaborator
 from npde.model.scope import Scope
+from npde.model.words import describe_shape
 from npde.source import Span
 from npde.syntax import tree
 
@@ -54,7 +55,11 @@ def read_clause(scope: Scope, clause: tree.Equation) -> WallClause | None:
         left, right = ex.Binary("-", left, right, joined, clause.span), ex.Number(Fraction(0), ex.Type(), clause.span)
     for side in (left, right):
         if side.type.shape not in ((), field.shape):
-            data = {"field": field.name, "expected": describe_shape(field.shape), "given": describe_shape(side.type.shape)}
+            data = {
+                "field": field.name,
+                "expected": describe_shape(field.shape),
+                "given": describe_shape(side.type.shape),
+            }
             reading.report(codes.CONDITION_SHAPE, side.span, **data)
             return None
     culprit = first_complex(left) or first_complex(right)
@@ -75,7 +80,7 @@ class Linearity:
     wrong: Diagnostic | None = None
 
 
-def normal_order(clause: WallClause, coordinate: str, space: tuple[str, ...]) -> int | Diagnostic:
+def normal_order(clause: WallClause, coordinate: str) -> int | Diagnostic:
     """The highest normal order of a condition at a side of `coordinate`, or why it is no condition there."""
 
     def combine(node: ex.Expr, parts: tuple[Linearity, ...]) -> Linearity:
@@ -87,7 +92,7 @@ def normal_order(clause: WallClause, coordinate: str, space: tuple[str, ...]) ->
             return Linearity(1, order, varies, wrong)
         if degree == 0 and not isinstance(node, ex.FieldRef):
             return Linearity()
-        return _linearity(node, parts, Linearity(degree, order, varies), clause.field.name, coordinate, space)
+        return _linearity(node, parts, Linearity(degree, order, varies), clause.field.name, coordinate)
 
     found = ex.fold(clause.left, combine)
     if found.wrong is not None:
@@ -98,9 +103,7 @@ def normal_order(clause: WallClause, coordinate: str, space: tuple[str, ...]) ->
     return found.order
 
 
-def _linearity(
-    node: ex.Expr, parts: tuple[Linearity, ...], below: Linearity, field: str, coordinate: str, space: tuple[str, ...]
-) -> Linearity:
+def _linearity(node: ex.Expr, parts: tuple[Linearity, ...], below: Linearity, field: str, coordinate: str) -> Linearity:
     """The linearity of a node that holds the field, from that of its parts."""
 
     def fail(diagnostic: Diagnostic) -> Linearity:

@@ -292,9 +292,7 @@ class View:
         arguments: list[ex.Expr] = [ex.CoordinateRef(c, c in e.primed, ex.Type()) for c in names]
         return self._placed(array, len(declared.shape), names, arguments, where)
 
-    def _placed(
-        self, array: Array, components: int, names: list[str], arguments: list[ex.Expr], where: Where
-    ) -> Array:
+    def _placed(self, array: Array, components: int, names: list[str], arguments: list[ex.Expr], where: Where) -> Array:
         """An array `[B, *components, *coordinates]` with its axes where its arguments say, on the cells of `where`."""
         order: list[int] = []
         for k, (name, argument) in enumerate(zip(names, arguments, strict=True)):
@@ -453,9 +451,7 @@ class View:
 
         def combined(first: Array, second: Array, operation: Callable[[Array, Array], Array]) -> Array:
             axes = max(self._components(first), self._components(second))
-            wide = [
-                v.reshape(v.shape[:1] + (1,) * (axes - self._components(v)) + v.shape[1:]) for v in (first, second)
-            ]
+            wide = [v.reshape(v.shape[:1] + (1,) * (axes - self._components(v)) + v.shape[1:]) for v in (first, second)]
             return operation(*wide)
 
         def scaled(parts: dict[int | None, Array], by: Array) -> dict[int | None, Array]:
@@ -574,7 +570,9 @@ class View:
                 return power(again(e.left), again(e.right))
             case ex.Binary():
                 left, right = again(e.left), again(e.right)
-                return {"+": left.__add__, "-": left.__sub__, "*": left.__mul__, "/": left.__truediv__}[e.operator](right)
+                return {"+": left.__add__, "-": left.__sub__, "*": left.__mul__, "/": left.__truediv__}[e.operator](
+                    right
+                )
             case ex.Elementary(function="min" | "max"):
                 best, *rest = [again(a) for a in e.arguments]
                 for other in rest:
@@ -600,7 +598,9 @@ class View:
         slot = 1 + len(e.type.shape) + axis
         cells = self._full(self.value(e, where.padded(axis, reach)), slot, axis, where.padded(axis, reach))
         count = cells.shape[slot] - 2 * reach
-        total = sum(w * np.take(cells, np.arange(count) + reach + s, axis=slot) for s, w in zip(offsets, taps, strict=True))
+        total = sum(
+            w * np.take(cells, np.arange(count) + reach + s, axis=slot) for s, w in zip(offsets, taps, strict=True)
+        )
         return total / self.setting.axes[axis].spacing ** order
 
     def _full(self, value: Array, slot: int, axis: int, where: Where) -> Array:
@@ -617,7 +617,9 @@ class View:
         for axis in range(self.dimensions):
             flux = self._component(e.operand, axis)
             if staggered:
-                total = total + self._termwise(flux, axis, 1, where, lambda f, a=axis: self._face_difference(f, a, where))
+                total = total + self._termwise(
+                    flux, axis, 1, where, lambda f, a=axis: self._face_difference(f, a, where)
+                )
             else:
                 total = total + self._linear(flux, axis, 1, where)
         return np.asarray(total)
@@ -814,7 +816,9 @@ class View:
     def _read_out(self, e: ex.Linear) -> Array:
         value = self._spread(e.operand)
         weight = np.asarray(self.setting.learned[f"linear.{e.occurrence}.weight"])
-        result = value.reshape(value.shape[0], -1) @ weight.T + np.asarray(self.setting.learned[f"linear.{e.occurrence}.bias"])
+        result = value.reshape(value.shape[0], -1) @ weight.T + np.asarray(
+            self.setting.learned[f"linear.{e.occurrence}.bias"]
+        )
         result = result if e.type.shape else result[:, 0]
         return result.reshape(result.shape + (1,) * (2 * self.dimensions))
 

@@ -122,8 +122,11 @@ def function(name: str, a: Jet) -> Jet:
         case "conj" | "re" | "im":
             return Jet([{"conj": np.conj, "re": np.real, "im": np.imag}[name](c) for c in a.c])
         case "gelu":
-            density = lambda n: Jet.of(np.full((), 1 / math.sqrt(2 * math.pi)), n) * function(  # noqa: E731
-                "exp", Jet.of(np.full((), -0.5), n) * a.cut(n) * a.cut(n)
+            density = lambda n: (
+                Jet.of(np.full((), 1 / math.sqrt(2 * math.pi)), n)
+                * function(  # noqa: E731
+                    "exp", Jet.of(np.full((), -0.5), n) * a.cut(n) * a.cut(n)
+                )
             )
             share = 0.5 * (1 + np.vectorize(math.erf)(np.asarray(value, dtype=float) / math.sqrt(2)))
             return a * a.mapped(share, density)

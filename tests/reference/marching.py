@@ -233,7 +233,7 @@ class Marcher:
         reads = np.zeros((count, count), dtype=bool)
         for k in range(count):
             other = noise.copy()
-            other[:, k] += 0.1
+            other[:, k] += 0.1 * np.random.default_rng(k + 1).normal(size=other[:, k].shape)
             changed = np.abs(self.rates(other, time, number) - base).max(axis=(0, *range(2, base.ndim)))
             reads[:, k] = changed > 1e-12
         sides: dict[int, bool] = {}

@@ -160,9 +160,7 @@ class _Writer:
 
     def _length(self, cells: dict[str, int], kind: str) -> str:
         """An extent in time whose steps are small against the fastest mode."""
-        widths = [
-            (float(self._number(self.upper[c])) - float(self.lower[c])) / n for c, n in cells.items()
-        ]
+        widths = [(float(self._number(self.upper[c])) - float(self.lower[c])) / n for c, n in cells.items()]
         step = 0.01
         if widths and kind in ("explicit", "leapfrog"):
             h = min(widths)
@@ -410,7 +408,9 @@ class _Writer:
             return f"0.1*{inner}[{rng.randrange(2)}]"
         start = rng.choice(["", " = lap", f" = d{self.space[0]}"])
         self._add(f"learn {name}{timed} stencil {size}{start}")
-        return rng.choice([f"0.1*{name}({u.name})", f"0.1*adjoint({name})(tanh({name}({u.name})))", f"0.1*{name}(tanh({u.name}))"])
+        return rng.choice(
+            [f"0.1*{name}({u.name})", f"0.1*adjoint({name})(tanh({name}({u.name})))", f"0.1*{name}(tanh({u.name}))"]
+        )
 
     # --- equations ----------------------------------------------------------------------------------------------------
 
@@ -452,7 +452,11 @@ class _Writer:
         """Linear, coefficients fixed in time; sources may vary."""
         rng = self.rng
         still = [a for a in self.smooth_scalars]
-        still += [a for a in self.known if not any(d.startswith(f"let {a}(") and self._mentions_time(d) for d in self.declarations)]
+        still += [
+            a
+            for a in self.known
+            if not any(d.startswith(f"let {a}(") and self._mentions_time(d) for d in self.declarations)
+        ]
         coefficient = rng.choice([*still, "0.4"])
         other = rng.choice([v for v in self.unknowns if v.components == u.components])
         terms = [self._factor() + f"*lap({u.name})", f"{coefficient}*{u.name}"]

@@ -9,7 +9,8 @@ MISSING_CONDITION = Code(
     "N0501",
     "The side {side} lacks {what} for '{field}'.",
     "differentiated {count} across '{coordinate}'",
-    "An axis needs as many conditions of a field as the highest derivative across it has orders, shared between its two sides: two for second derivatives, one a side. `boundary x: periodic` "
+    "An axis needs as many conditions of a field as the highest derivative across it has orders, shared between "
+    "its two sides: two for second derivatives, one a side. `boundary x: periodic` "
     "needs none.",
     heat(boundary="boundary x = 0: u = 0"),
 )
@@ -17,7 +18,8 @@ EXTRA_CONDITION = Code(
     "N0502",
     "The side {side} has a condition too many for '{field}'.",
     "{why}",
-    "An axis takes as many conditions of a field as the highest derivative across it has orders, shared between its two sides. Mind that `boundary u = 0` stands for every side that is not periodic.",
+    "An axis takes as many conditions of a field as the highest derivative across it has orders, shared between "
+    "its two sides. Mind that `boundary u = 0` stands for every side that is not periodic.",
     heat(boundary=f"{_WALLS}, dn(u) = 0"),
 )
 ON_PERIODIC = Code(
@@ -45,21 +47,24 @@ NO_FIELD_IN_CONDITION = Code(
     "N0506",
     "This condition holds no field.",
     "nothing that it is for",
-    "A condition relates a field at the wall, or its derivative across it, to data: `u = 0`, `dn(u) = q`, `u + 2*dn(u) = 1`.",
+    "A condition relates a field at the wall, or its derivative across it, to data: `u = 0`, `dn(u) = q`, `u + "
+    "2*dn(u) = 1`.",
     heat(boundary="boundary 1 = 0"),
 )
 NONLINEAR_CONDITION = Code(
     "N0507",
     "A condition must be linear in '{field}'.",
     "{why}",
-    "Ghost cells are filled by solving the condition for them, which is possible for terms `a*u` and `a*dn(u)` with factors that are free of the field.",
+    "Ghost cells are filled by solving the condition for them, which is possible for terms `a*u` and `a*dn(u)` "
+    "with factors that are free of the field.",
     heat(boundary="boundary u^2 = 0"),
 )
 UNUSED_CONDITION = Code(
     "N0508",
     "This boundary statement is not used.",
     "{why}",
-    "A condition is used where an equation differentiates the field across the axis. One that nothing asks for has no effect.",
+    "A condition is used where an equation differentiates the field across the axis. One that nothing asks for "
+    "has no effect.",
     heat(equation="dt(u) = -u", boundary="boundary u = 0"),
     severity="warning",
 )
@@ -67,7 +72,8 @@ SAME_ORDER = Code(
     "N0509",
     "The side {side} has two conditions of the same order for '{field}'.",
     "the second one",
-    "Two conditions at one side must differ in the order of their normal derivative, as in `u = 0, dxx(u) = 0`. A condition on every side and one on this side both count.",
+    "Two conditions at one side must differ in the order of their normal derivative, as in `u = 0, dxx(u) = 0`. A "
+    "condition on every side and one on this side both count.",
     heat(boundary=f"{_WALLS}, u = 1"),
 )
 PERIODIC_SIDE = Code(
@@ -88,7 +94,8 @@ NO_OUTFLOW = Code(
     "N0512",
     "The side {side} lacks 'outflow' for '{field}'.",
     "differentiated once across '{coordinate}'",
-    "A first derivative takes one condition, where the flow enters; the other side is left to one-sided differences by `outflow`.",
+    "A first derivative takes one condition, where the flow enters; the other side is left to one-sided "
+    "differences by `outflow`.",
     heat(equation="dt(u) = -dx(u)", boundary="boundary x = 0: u = 0"),
 )
 DATA_VARIES = Code(
@@ -124,7 +131,8 @@ WITH_ABSORBING = Code(
     "The sides of '{coordinate}' absorb, so they take no condition.",
     "absorbing by line {line}",
     "Behind an absorbing layer the field is zero; nothing else is stated there.",
-    "coordinates x in [0, 1]\nfield u(x) complex\ndxx(u) + 100*u = 1\nboundary absorbing(0.1)\nboundary x = 0: u = 0\ngrid x: 32\n",
+    "coordinates x in [0, 1]\nfield u(x) complex\ndxx(u) + 100*u = 1\nboundary absorbing(0.1)\nboundary x = 0: u "
+    "= 0\ngrid x: 32\n",
 )
 WALL_OPERATOR = Code(
     "N0518",

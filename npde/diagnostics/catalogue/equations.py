@@ -7,7 +7,8 @@ NO_EQUATION = Code(
     "N0401",
     "The field '{name}' has no equation.",
     "nothing determines it",
-    "Each field needs exactly one equation. In a marching problem that is the one with its time derivative, `dt(v) = …`.",
+    "Each field needs exactly one equation. In a marching problem that is the one with its time derivative, "
+    "`dt(v) = …`.",
     heat(field="field u(x, t), v(x, t)"),
 )
 EQUATION_TWICE = Code(
@@ -28,7 +29,8 @@ NONLINEAR_TIME_DERIVATIVE = Code(
     "N0404",
     "The time derivative of '{name}' must stand alone or with a scalar factor.",
     "not in a sum of terms",
-    "The compiler solves the equation for the time derivative, so it occurs linearly: `dt(u)`, `c*dt(u)`, `i*dt(psi)`, on either side.",
+    "The compiler solves the equation for the time derivative, so it occurs linearly: `dt(u)`, `c*dt(u)`, "
+    "`i*dt(psi)`, on either side.",
     heat(equation="dt(u)^2 = dxx(u)"),
 )
 SIDES_DIFFER = Code(
@@ -105,7 +107,8 @@ OUTPUT_COORDINATES = Code(
     "N0415",
     "The output '{name}' varies over '{coordinate}', which it does not list.",
     "still varies over '{coordinate}'",
-    "An output lists the coordinates that it varies over, `output density(x, t) = …`; what remains of the others is summed by `integral`, `mean`, `sum` or `linear`. The marching "
+    "An output lists the coordinates that it varies over, `output density(x, t) = …`; what remains of the others "
+    "is summed by `integral`, `mean`, `sum` or `linear`. The marching "
     "coordinate may be left out for the value at the end.",
     heat(more="output y = u^2"),
 )
@@ -127,14 +130,16 @@ NOTHING_MARCHES = Code(
     "N0418",
     "No equation has a derivative in the marching coordinate '{name}'.",
     "nothing moves along it",
-    "A problem with a marching coordinate (`t`, or what `march … along` names) gives the derivative of each field in it. For a steady problem leave the coordinate out.",
+    "A problem with a marching coordinate (`t`, or what `march … along` names) gives the derivative of each field "
+    "in it. For a steady problem leave the coordinate out.",
     heat(equation="dxx(u) = 1"),
 )
 VELOCITY = Code(
     "N0419",
     "The time derivative of '{name}' is not a state here.",
     "of first order in time",
-    "Only fields of second order in time carry their velocity along, so only there may an output or another equation refer to it. Write out the right side of its equation.",
+    "Only fields of second order in time carry their velocity along, so only there may an output or another "
+    "equation refer to it. Write out the right side of its equation.",
     heat(more="output y(x) = dt(u)"),
 )
 TIME_DERIVATIVE_IN_SPACE = Code(

@@ -12,7 +12,7 @@ def heat(
     boundary: str = "boundary periodic",
     initial: str = "initial u = 0",
     grid: str = "grid x: 32",
-    march: str = "march rk4, steps: 10",
+    march: str = "march rk4, steps: 2000",
     more: str = "",
 ) -> str:
     """A whole model of about eight lines; an empty replacement leaves the line out."""

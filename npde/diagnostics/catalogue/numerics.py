@@ -35,7 +35,8 @@ TOO_FEW_CELLS = Code(
     "N0605",
     "{given} cells along '{name}' are too few.",
     "{why}",
-    "The widest stencil along an axis must fit into the grid, and near walls the ghost cells are extrapolated from as many cells as the order.",
+    "The widest stencil along an axis must fit into the grid, and near walls the ghost cells are extrapolated "
+    "from as many cells as the order.",
     heat(grid="grid x: 2"),
 )
 TOO_MANY_CELLS = Code(
@@ -56,21 +57,24 @@ ORDER_AT_WALLS = Code(
     "N0608",
     "Order {order} is not available at the walls of '{name}'.",
     "{why}",
-    "On bounded axes the closures at the walls are stable up to order 6 for second derivatives and up to order 4 for first derivatives; order 8 is for periodic axes.",
+    "On bounded axes the closures at the walls are stable up to order 6 for second derivatives and up to order 4 "
+    "for first derivatives; order 8 is for periodic axes.",
     heat(boundary="boundary u = 0", more="order 8"),
 )
 UNKNOWN_SCHEME = Code(
     "N0609",
     "'{name}' is not a time scheme.",
     "unknown scheme",
-    "The schemes are euler, midpoint, heun, ssprk3, rk4, dopri5, ab2, ab3, leapfrog, backward_euler, crank_nicolson, bdf2, lie, strang, imex_euler, cnab2, sbdf2, etd1, etdrk2 and etdrk4.",
+    "The schemes are euler, midpoint, heun, ssprk3, rk4, dopri5, ab2, ab3, leapfrog, backward_euler, "
+    "crank_nicolson, bdf2, lie, strang, imex_euler, cnab2, sbdf2, etd1, etdrk2 and etdrk4.",
     heat(march="march rk5, steps: 10"),
 )
 NO_MARCH = Code(
     "N0610",
     "How to march along '{name}' is not stated.",
     "the marching coordinate",
-    "A problem that evolves needs a time scheme and its steps: `march rk4, steps: 200`, `march rk4, dt: 0.05` or `march rk4, dt: auto`.",
+    "A problem that evolves needs a time scheme and its steps: `march rk4, steps: 200`, `march rk4, dt: 0.05` or "
+    "`march rk4, dt: auto`.",
     heat(march=""),
 )
 STEPS_AND_DT = Code(
@@ -155,7 +159,8 @@ OPTION_NAME = Code(
     "N0622",
     "'{option}' names '{name}', which is not {expected}.",
     "",
-    "Options override what the file says, so they name what the file declares: `--grid` and `--extent` coordinates, `--set` known constants and learned values.",
+    "Options override what the file says, so they name what the file declares: `--grid` and `--extent` "
+    "coordinates, `--set` known constants and learned values.",
     "# options: --grid y=64\n" + heat(),
 )
 OPTION_VALUE = Code(

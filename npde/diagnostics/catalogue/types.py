@@ -7,7 +7,8 @@ SHAPES_DIFFER = Code(
     "N0301",
     "'{operator}' cannot join {left} and {right}.",
     "shapes differ",
-    "Values of equal shape are joined component by component, and a scalar joins anything. A matrix acts on a vector with `A@u`, two vectors give a scalar with `dot(a, b)`, and `u[0]` "
+    "Values of equal shape are joined component by component, and a scalar joins anything. A matrix acts on a "
+    "vector with `A@u`, two vectors give a scalar with `dot(a, b)`, and `u[0]` "
     "picks a component.",
     heat(field="field u[2](x, t)", declare="let a = [1, 2, 3]", equation="dt(u) = dxx(u) + a"),
 )
@@ -15,7 +16,8 @@ NEEDS_REAL = Code(
     "N0302",
     "'{name}' needs a real argument.",
     "complex",
-    "Complex numbers have no order, so comparisons, `min`, `max`, `relu` and the like are defined for real values only. Take `re(…)`, `im(…)`, `abs(…)` or `abs2(…)` first.",
+    "Complex numbers have no order, so comparisons, `min`, `max`, `relu` and the like are defined for real values "
+    "only. Take `re(…)`, `im(…)`, `abs(…)` or `abs2(…)` first.",
     heat(field="field u(x, t) complex", equation="dt(u) = relu(u)"),
 )
 ARGUMENT_COUNT = Code(
@@ -29,7 +31,8 @@ NEEDS_SHAPE = Code(
     "N0304",
     "'{name}' needs {expected}, not {given}.",
     "{given}",
-    "Operators on vectors expect a definite number of components: `div` takes as many as there are space coordinates, `cross` three, `dot` two vectors of equal length, `A@u` a matrix with as "
+    "Operators on vectors expect a definite number of components: `div` takes as many as there are space "
+    "coordinates, `cross` three, `dot` two vectors of equal length, `A@u` a matrix with as "
     "many columns as `u` has components.",
     heat(equation="dt(u) = div(u)"),
 )
@@ -79,7 +82,8 @@ NOT_HERE = Code(
     "N0311",
     "'{name}' cannot stand in {place}.",
     "{why}",
-    "`noise` and `lift` belong to `initial`, `dn` to `boundary`, `linear` and `regions` to `output`, and derivatives in the marching coordinate to equations.",
+    "`noise` and `lift` belong to `initial`, `dn` to `boundary`, `linear` and `regions` to `output`, and "
+    "derivatives in the marching coordinate to equations.",
     heat(equation="dt(u) = dxx(u) + noise(1, 0.1)"),
 )
 DIVISION_BY_ZERO = Code(
@@ -93,14 +97,16 @@ TOO_LARGE = Code(
     "N0313",
     "This constant is too large.",
     "{why}",
-    "Constants are evaluated exactly before anything else sees them: numerator and denominator hold up to 2048 bits, and a constant exponent is at most 1000.",
+    "Constants are evaluated exactly before anything else sees them: numerator and denominator hold up to 2048 "
+    "bits, and a constant exponent is at most 1000.",
     heat(equation="dt(u) = 9^9^9*dxx(u)"),
 )
 NOT_CONSTANT = Code(
     "N0314",
     "{what} must be a constant.",
     "{why}",
-    "Extents, sizes, cells, steps and the like are known when the file is read: numbers, `pi`, constant `let`s and arithmetic on them.",
+    "Extents, sizes, cells, steps and the like are known when the file is read: numbers, `pi`, constant `let`s "
+    "and arithmetic on them.",
     heat(grid="grid x: x"),
 )
 NOT_WHOLE = Code(
@@ -142,14 +148,19 @@ TOO_BIG = Code(
     "N0320",
     "This expression is too {what}.",
     "{why}",
-    "Limits keep a slip from exhausting the machine: 100,000 operations with every known function written out, 250 levels of nesting.",
-    heat(declare="".join(f"let a{k}(x) = {f'a{k - 1}*a{k - 1}' if k else 'x'}\n" for k in range(20)).strip(), equation="dt(u) = a19*u"),
+    "Limits keep a slip from exhausting the machine: 100,000 operations with every known function written out, "
+    "250 levels of nesting.",
+    heat(
+        declare="".join(f"let a{k}(x) = {f'a{k - 1}*a{k - 1}' if k else 'x'}\n" for k in range(20)).strip(),
+        equation="dt(u) = a19*u",
+    ),
 )
 TIME_DERIVATIVE_OF = Code(
     "N0321",
     "'{name}' takes a field.",
     "not a field",
-    "What is marched are fields, so the derivative in the marching coordinate is taken of a whole field. Write `2*u*dt(u)` for the derivative of `u^2`, and one vector equation for all "
+    "What is marched are fields, so the derivative in the marching coordinate is taken of a whole field. Write "
+    "`2*u*dt(u)` for the derivative of `u^2`, and one vector equation for all "
     "components: `dt(u) = [a, b]`.",
     heat(equation="dt(u^2) = dxx(u)"),
 )
@@ -164,7 +175,8 @@ CHANNELS = Code(
     "N0323",
     "'{name}' takes {expected}, not {given}.",
     "{given}",
-    "A learned stencil `K[out, in]` takes `in` components and gives `out`; its adjoint the other way round. One without sizes takes and gives a scalar.",
+    "A learned stencil `K[out, in]` takes `in` components and gives `out`; its adjoint the other way round. One "
+    "without sizes takes and gives a scalar.",
     heat(field="field u[4](x, t)", declare="learn K[4, 3] stencil 3", equation="dt(u) = K(u)"),
 )
 ADJOINT = Code(
@@ -178,7 +190,8 @@ KNOWN_ARGUMENT = Code(
     "N0325",
     "'{name}' is a function of coordinates, so its argument must be one.",
     "{why}",
-    "A known function is evaluated at positions, `V(x)` or `G(x - x')`. What depends on a field is written out in the equation.",
+    "A known function is evaluated at positions, `V(x)` or `G(x - x')`. What depends on a field is written out in "
+    "the equation.",
     heat(declare="let V(x) = x^2", equation="dt(u) = dxx(u) - V(u)"),
 )
 NOISE_SEED = Code(
@@ -192,6 +205,7 @@ CLOSURE_ARGUMENT = Code(
     "N0327",
     "'{name}' takes real scalars.",
     "{given}",
-    "A closure `f(u, v)` is a small network with one input for each argument. Pass components one by one, `f(u[0], u[1])`, and complex values as `re(psi), im(psi)`.",
+    "A closure `f(u, v)` is a small network with one input for each argument. Pass components one by one, "
+    "`f(u[0], u[1])`, and complex values as `re(psi), im(psi)`.",
     heat(field="field u(x, t) complex", declare="learn f(q) = mlp(8, tanh)", equation="i*dt(u) = dxx(u) + f(u)"),
 )
