@@ -11,8 +11,9 @@ from npde.graph.graph import LayerGraph
 def write_cell(w: Writer, graph: LayerGraph, constants: Constants, methods: MarchWriter) -> None:
     """`cell(input_t, hidden) -> (output_t, hidden)`."""
     sequences, statics = methods.sequences, methods.statics
-    given = "".join(f", {i.name}: Tensor" for i in statics)
-    w.line(f"def cell(self, input_t: Tensor | None, hidden: Tensor{given}, *, step: int = 0) -> tuple[Tensor, Tensor]:")
+    given = [f"{i.name}: Tensor" for i in statics]
+    arguments = ["self", "input_t: Tensor | None", "hidden: Tensor", *given, "*", "step: int = 0"]
+    w.definition("cell", arguments, "tuple[Tensor, Tensor]")
     with w.indented():
         names = ", ".join(f"{i.name}[:, t]" for i in sequences) or "None"
         joined = " (a tuple of them)" if len(sequences) > 1 else ""

@@ -21,7 +21,7 @@ def dense(matrix: Tensor, value: Tensor, axes: tuple[int, ...]) -> Tensor:
     dims = tuple(a + 2 for a in axes)
     last = tuple(range(-len(dims), 0))
     moved = value.movedim(dims, last)
-    grid = moved.shape[-len(dims):]
+    grid = moved.shape[-len(dims) :]
     product = functional.linear(moved.flatten(-len(dims)), matrix)
     return product.unflatten(-1, grid).movedim(last, dims)
 '''
@@ -56,12 +56,16 @@ def fold_periodic(value: Tensor, dim: int, width: int) -> Tensor:
 
 HELPERS["fold_wall"] = '''
 def fold_wall(value: Tensor, dim: int, width: int, lower: list, upper: list) -> Tensor:
-    """The transpose of a ghost fill: ghost k is added to cell j with its weight, `lower[k][j]` counted from the wall."""
+    """The transpose of a ghost fill: ghost k is added to cell j with weight `lower[k][j]`, counted from the wall."""
     n = value.shape[dim] - 2 * width
     inner = value.narrow(dim, width, n)
     zeros = torch.zeros_like(inner.narrow(dim, 0, n - len(lower[0])))
-    first = [sum(row[j] * value.narrow(dim, width - 1 - k, 1) for k, row in enumerate(lower)) for j in range(len(lower[0]))]
-    last = [sum(row[j] * value.narrow(dim, width + n + k, 1) for k, row in enumerate(upper)) for j in range(len(upper[0]))]
+    first = [
+        sum(row[j] * value.narrow(dim, width - 1 - k, 1) for k, row in enumerate(lower)) for j in range(len(lower[0]))
+    ]
+    last = [
+        sum(row[j] * value.narrow(dim, width + n + k, 1) for k, row in enumerate(upper)) for j in range(len(upper[0]))
+    ]
     return inner + torch.cat((*first, zeros), dim) + torch.cat((zeros, *last[::-1]), dim)
 '''
 
@@ -92,8 +96,8 @@ def hash_noise(seed: int, shape: tuple[int, ...]) -> Tensor:
 
 HELPERS["symbol_of"] = '''
 def symbol_of(apply: Callable[[Tensor], Tensor], channels: int, grid: tuple[int, ...], unit: Tensor) -> Tensor:
-    """The matrix by which a periodic operator with constant coefficients acts on each wave number, [*frequencies, C, C]:
-    the transform of its answer to a unit impulse in cell 0 of each channel."""
+    """The matrix by which a periodic operator with constant coefficients acts on a wave number, [*frequencies, C, C]: the
+    transform of its answer to a unit impulse in cell 0 of each channel."""
     impulse = torch.zeros(channels, channels, *grid, dtype=unit.dtype, device=unit.device)
     impulse[(slice(None), slice(None), *[0] * len(grid))] = torch.eye(channels, dtype=unit.dtype, device=unit.device)
     response = torch.fft.rfftn(apply(impulse), dim=tuple(range(2, 2 + len(grid))))
@@ -118,28 +122,37 @@ def diagonals(
     periodic: tuple[bool, ...],
     unit: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """A linear map of [B, C, *grid] that couples a cell to those at `offsets`, as weights and columns, both [taps, rows]:
-    row m of its matrix holds weights[k, m] in column columns[k, m]. Found by applying the map to one batch of unit vectors a
-    color; cells of one color are too far apart to meet."""
+    """A linear map of [B, C, *grid] that couples a cell to those at `offsets`: weights and columns, both [taps, rows].
+
+    Row m of its matrix holds weights[k, m] in column columns[k, m]. They are found by applying the map to one batch of
+    unit vectors a color; cells of one color are too far apart to meet.
+    """
     device, cells = unit.device, math.prod(grid)
     shapes = [[-1 if a == axis else 1 for a in range(len(grid))] for axis in range(len(grid))]
     color, count = torch.zeros(grid, dtype=torch.int64, device=device), 1
-    for axis, (n, wraps) in enumerate(zip(grid, periodic)):
+    for axis, (n, wraps) in enumerate(zip(grid, periodic, strict=True)):
         period = min(2 * max(abs(o[axis]) for o in offsets) + 1, n)
         period = min(k for k in range(period, n + 1) if n % k == 0) if wraps else period
         color = color * period + (torch.arange(n, device=device) % period).reshape(shapes[axis])
         count *= period
-    offsets = tuple(dict.fromkeys(tuple(o % n if w else o for o, n, w in zip(offset, grid, periodic)) for offset in offsets))
+    offsets = tuple(
+        dict.fromkeys(
+            tuple(o % n if w else o for o, n, w in zip(offset, grid, periodic, strict=True)) for offset in offsets
+        )
+    )
     shift = torch.tensor(offsets, device=device).reshape(len(offsets), len(grid))
     neighbor = torch.zeros(len(offsets), *grid, dtype=torch.int64, device=device)
     inside = torch.ones_like(neighbor, dtype=torch.bool)
-    for axis, (n, wraps) in enumerate(zip(grid, periodic)):
+    for axis, (n, wraps) in enumerate(zip(grid, periodic, strict=True)):
         cell = torch.arange(n, device=device).reshape(shapes[axis]) + shift[:, axis].reshape(-1, *[1] * len(grid))
         inside = inside & (torch.ones_like(cell, dtype=torch.bool) if wraps else (cell >= 0) & (cell < n))
         neighbor = neighbor * n + (cell % n if wraps else cell.clamp(0, n - 1))
     neighbor, inside = neighbor.flatten(1), inside.flatten(1)
     probes = (color == torch.arange(count, device=device).reshape(-1, *[1] * len(grid))).to(unit.dtype)
-    batch = torch.eye(channels, dtype=unit.dtype, device=device).reshape(channels, 1, channels, *[1] * len(grid)) * probes[:, None]
+    batch = (
+        torch.eye(channels, dtype=unit.dtype, device=device).reshape(channels, 1, channels, *[1] * len(grid))
+        * probes[:, None]
+    )
     response = apply(batch.flatten(0, 1)).flatten(2).unflatten(0, (channels, count))
     chosen = color.flatten()[neighbor][None, :, None].expand(channels, -1, response.shape[2], -1)
     weights = response.gather(1, chosen) * inside[None, :, None]
@@ -150,15 +163,21 @@ def diagonals(
 
 HELPERS["factor_tridiagonal"] = '''
 def factor_tridiagonal(
-    apply: Callable[[Tensor], Tensor], channels: int, grid: tuple[int, ...], reach: tuple[int, ...],
-    periodic: tuple[bool, ...], unit: Tensor,
+    apply: Callable[[Tensor], Tensor],
+    channels: int,
+    grid: tuple[int, ...],
+    reach: tuple[int, ...],
+    periodic: tuple[bool, ...],
+    unit: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Block-tridiagonal LU of a linear map of [B, C, *grid] that looks `reach` cells far. A block is a few grid lines across
-    the first axis; a periodic axis is folded (line 0, n - 1, 1, n - 2, ...), which keeps neighbors within two lines.
+    """Block-tridiagonal LU of a linear map of [B, C, *grid] that looks `reach` cells far.
 
-    Returns the order of the unknowns, the inverses of the pivots D'_k, L_k D'_{k-1}^-1 and D'_k^-1 U_k, [blocks, size, size]."""
+    A block is a few grid lines across the first axis; a periodic axis is folded (line 0, n - 1, 1, n - 2, ...), which
+    keeps neighbors within two lines. Returns the order of the unknowns and, each [blocks, size, size], the inverses of
+    the pivots D_k, the products L_k D_{k-1}^-1 and D_k^-1 U_k.
+    """
     box: tuple[tuple[int, ...], ...] = ((),)
-    for r, n in zip(reach, grid):
+    for r, n in zip(reach, grid, strict=True):
         box = tuple((*offset, k) for offset in box for k in range(-min(r, n - 1), min(r, n - 1) + 1))
     weights, columns = diagonals(apply, channels, grid, box, periodic, unit)
     device, lines, unknowns = unit.device, grid[0], channels * math.prod(grid)

@@ -9,6 +9,7 @@ from npde.emit.constants import Constants, called
 from npde.emit.nodes import NodeEmitter
 from npde.emit.text import Writer
 from npde.graph.graph import Block, LayerGraph
+from npde.graph.layers import Join
 from npde.graph.names import argument
 from npde.model.problem import Input
 from npde.symbolic.system import SystemOutput
@@ -53,6 +54,16 @@ class MarchWriter:
         self.stepwise = constants.stepwise
         self.starts_apart = has(graph, "first_step")
 
+    @property
+    def p_type(self) -> str:
+        """The type of what belongs to a step."""
+        return "AtStep" if self.stepwise else "None"
+
+    @property
+    def c_type(self) -> str:
+        """The type of the coefficients."""
+        return "Coefficients" if self.coefficients else "None"
+
     # --- before the march ---------------------------------------------------------------------------------------------
 
     def write_initial(self) -> None:
@@ -60,13 +71,13 @@ class MarchWriter:
         w = self.w
         block = self.graph.block("initial")
         used = inputs_of(block)
-        arguments = "".join(f", {i.name}: Tensor | None = None" for i in self.inputs)
-        w.line(f"def initial_state(self, batch: int = 1{arguments}) -> Tensor:")
+        arguments = [f"{i.name}: Tensor | None = None" for i in self.inputs]
+        w.definition("initial_state", ["self", "batch: int = 1", *arguments], "Tensor")
         with w.indented():
             w.line('"""The state at the start, [B, C, *grid]."""')
             if used:
                 names = ", ".join(f"{i.name}={i.name}" for i in self.inputs if i.name in used)
-                w.line(f"batch = self._check({names})")
+                w.line(f"{'batch = ' if self._spreads(block) else ''}self._check({names})")
                 for item in self.statics:
                     if item.name in used:
                         w.assign(item.name, arranged(self.graph, item))
@@ -76,6 +87,13 @@ class MarchWriter:
                 w.line("batch = given[0].shape[0] if given else batch")
             write_body(w, self.graph, block, self.constants, self.helpers, "batch", "return")
         w.line()
+
+    @staticmethod
+    def _spreads(block: Block) -> bool:
+        """Whether initial data have to be expanded over the batch."""
+        joins = [n for n in block.nodes if isinstance(n.layer, Join)]
+        parts = [(block.node(i).shape, n.shape) for n in joins for i in n.inputs]
+        return any(not part.batch or part.extents != whole.extents for part, whole in parts)
 
     def write_coefficients(self) -> None:
         """`coefficients`."""
@@ -113,10 +131,11 @@ class MarchWriter:
     # --- the march ----------------------------------------------------------------------------------------------------
 
     @property
-    def signature(self) -> str:
+    def signature(self) -> list[str]:
         """Inputs in order, then the state."""
-        given = "".join(f"{i.name}: Tensor, " for i in self.inputs)
-        return f"{given}state: Tensor | None = None, *, steps: int | None = None, every: int | None = None, start: int = 0"
+        given = [f"{i.name}: Tensor" for i in self.inputs]
+        how = ["steps: int | None = None", "every: int | None = None", "start: int = 0"]
+        return ["self", *given, "state: Tensor | None = None", "*", *how]
 
     @property
     def passed(self) -> str:
@@ -127,7 +146,7 @@ class MarchWriter:
         self._write_prepare()
         self._write_loop()
         w = self.w
-        w.line(f"def march(self, {self.signature}) -> Tensor:")
+        w.definition("march", self.signature, "Tensor")
         with w.indented():
             w.block(MARCH_DOC)
             w.line(f"state, p, c, steps = self._prepare({self.passed}state, steps, start)")
@@ -138,11 +157,9 @@ class MarchWriter:
 
     def _write_prepare(self) -> None:
         w = self.w
-        given = "".join(f"{i.name}: Tensor, " for i in self.inputs)
-        w.line(
-            f"def _prepare(self, {given}state: Tensor | None, steps: int | None, start: int)"
-            f" -> tuple[Tensor, {'AtStep' if self.stepwise else 'None'}, {'Coefficients' if self.coefficients else 'None'}, int]:"
-        )
+        given = [f"{i.name}: Tensor" for i in self.inputs]
+        arguments = ["self", *given, "state: Tensor | None", "steps: int | None", "start: int"]
+        w.definition("_prepare", arguments, f"tuple[Tensor, {self.p_type}, {self.c_type}, int]")
         with w.indented():
             w.line('"""The starting state, what each step needs (with a leading axis of steps), the coefficients, the steps."""')
             names = ", ".join(f"{i.name}={i.name}" for i in self.inputs)
@@ -206,12 +223,13 @@ class MarchWriter:
     def _write_loop(self) -> None:
         w = self.w
         self._write_advance()
-        p_type = "AtStep" if self.stepwise else "None"
-        c_type = "Coefficients" if self.coefficients else "None"
-        arguments = f"self, state: Tensor, sequence: {p_type}, c: {c_type}, steps: int, every: int | None, read: Read | None = None"
+        arguments = [
+            "self", "state: Tensor", f"sequence: {self.p_type}", f"c: {self.c_type}", "steps: int", "every: int | None",
+            "read: Read | None = None",
+        ]  # fmt: skip
         returns = "tuple[Tensor, Tensor | None, tuple[Tensor, ...]]"
         row = "AtStep(*(v[n] for v in sequence))" if self.stepwise else "None"
-        w.line(f"def _march({arguments}) -> {returns}:")
+        w.definition("_march", arguments, returns)
         with w.indented():
             w.block(LOOP_DOC)
             w.line("if torch.compiler.is_compiling() and steps > UNROLLED:")
@@ -229,16 +247,18 @@ class MarchWriter:
                 with w.indented():
                     w.line("readings.append(read(carry[0], p, c))")
             w.line("frames = torch.stack(frames, dim=1) if every is not None else None")
-            w.line("return carry[0], frames, tuple(torch.stack(r, dim=1) for r in zip(*readings))")
+            w.line("return carry[0], frames, tuple(torch.stack(r, dim=1) for r in zip(*readings, strict=True))")
         w.line()
-        w.line(f"def _scan({arguments}) -> {returns}:")
+        w.definition("_scan", arguments, returns)
         with w.indented():
             w.line('"""`_march` for torch.compile and torch.export: one step is traced, whatever their number."""')
             w.line("from torch._higher_order_ops.scan import scan")
             w.line()
             w.line("keeps = every is not None")
+            w.line()
             first = 1 if self.starts_apart else 0
-            w.line("def body(carry: tuple[Tensor, ...], row: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:")
+            tensors = "tuple[Tensor, ...]"
+            w.definition("body", [f"carry: {tensors}", f"row: {tensors}"], f"tuple[{tensors}, {tensors}]")
             with w.indented():
                 w.line(f"p = {'AtStep(*row)' if self.stepwise else 'None'}")
                 w.line(f"carry = self._advance(carry, p, c, {first})")
@@ -252,7 +272,7 @@ class MarchWriter:
                 w.line("carry = self._advance(carry, p, c, 0)")
                 w.line("head = ((carry[0],) if keeps else ()) + (read(carry[0], p, c) if read is not None else ())")
                 w.line("carry, outs = scan(body, carry, tuple(v[1:] for v in rows))")
-                w.line("outs = tuple(torch.cat((h[None], v)) for h, v in zip(head, outs))")
+                w.line("outs = tuple(torch.cat((h[None], v)) for h, v in zip(head, outs, strict=True))")
             else:
                 w.line("carry, outs = scan(body, carry, rows)")
             w.line("outs = tuple(v.movedim(0, 1) for v in outs)")
@@ -267,14 +287,12 @@ class MarchWriter:
         w = self.w
         needs = self.constants.needs["step"]
         extra = "".join(f", {x}" for x, wanted in (("p", needs.step), ("c", needs.coefficients)) if wanted)
-        p_type = "AtStep" if self.stepwise else "None"
-        c_type = "Coefficients" if self.coefficients else "None"
         w.line("def _begin(self, state: Tensor) -> tuple[Tensor, ...]:")
         with w.indented():
             w.line('"""What the loop carries at the start."""')
             w.line("return (state, torch.zeros_like(state))" if self.starts_apart else "return (state,)")
         w.line()
-        w.line(f"def _advance(self, carry: tuple[Tensor, ...], p: {p_type}, c: {c_type}, n: int) -> tuple[Tensor, ...]:")
+        w.line(f"def _advance(self, carry: tuple[Tensor, ...], p: {self.p_type}, c: {self.c_type}, n: int) -> tuple[Tensor, ...]:")
         with w.indented():
             w.line('"""The carry after one step; n counts from the start of the call."""')
             if self.starts_apart:
@@ -289,7 +307,7 @@ class MarchWriter:
         w = self.w
         outputs = self.graph.scheme.system.outputs
         returns = "Tensor" if len(outputs) < 2 else "dict[str, Tensor]"
-        w.line(f"def forward(self, {self.signature}) -> {returns}:")
+        w.definition("forward", self.signature, returns)
         with w.indented():
             if not outputs:
                 w.line('"""Marches; see `march`."""')
@@ -346,9 +364,7 @@ class MarchWriter:
         block = self.graph.block(f"output_{output.name}")
         node = block.node(block.outputs[0])
         needs = self.constants.needs[block.name]
-        p_type = "AtStep" if self.stepwise else "None"
-        c_type = "Coefficients" if self.coefficients else "None"
-        w.line(f"def _read_{output.name}(self, state: Tensor, p: {p_type}, c: {c_type}) -> Tensor:")
+        w.line(f"def _read_{output.name}(self, state: Tensor, p: {self.p_type}, c: {self.c_type}) -> Tensor:")
         with w.indented():
             w.line(f'"""\'{output.name}\' of a state, without the axes it does not have."""')
             arguments = ["state"] if "state" in block.inputs else []
@@ -379,14 +395,15 @@ class MarchWriter:
 
 
 LOOP_DOC = '''
-"""Steps. Returns the last state, with `every` each `every`-th one from the start on, [B, steps // every + 1, C, *grid], and
-what `read` gives after each step, each [B, steps, ...]."""
+"""Steps. Returns the last state; with `every`, each `every`-th one from the start on; what `read` gives after each
+step. The latter two are stacked along axis 1."""
 '''
 
 MARCH_DOC = '''
 """Marches `steps` steps (default: all) of DT from step `start`.
 
-Returns the last state [B, C, *grid], or with `every` the states [B, steps // every + 1, C, *grid], the start included.
+Returns the last state [B, C, *grid], or with `every` the states [B, steps // every + 1, C, *grid] from the
+start on.
 """
 '''
 
@@ -400,7 +417,7 @@ def _check(self, **inputs: Tensor | None) -> int:
         if not isinstance(value, Tensor):
             raise TypeError(f"input '{name}' must be a tensor {wanted}")
         shape = tuple(value.shape[1:])
-        if value.dim() != len(expected) + 1 or any(n not in (None, m) for n, m in zip(expected, shape)):
+        if len(shape) != len(expected) or any(n not in (None, m) for n, m in zip(expected, shape, strict=True)):
             raise ValueError(f"input '{name}' must be {wanted}, got {list(value.shape)}")
         if batch is not None and value.shape[0] != batch:
             raise ValueError(f"input '{name}' has a batch of {value.shape[0]}, another input has {batch}")
@@ -423,7 +440,7 @@ def _check_state(self, state: Tensor) -> None:
 
 PACK = '''
 def pack(self, **fields: Tensor) -> Tensor:
-    """A state [B, C, *grid] from named fields [B, *grid], or [B, n, *grid] with components; complex ones split into re, im."""
+    """A state [B, C, *grid] from named fields [B, *grid], or [B, n, *grid] with components."""
     parts = []
     for name, (_, channels, is_complex) in self.FIELDS.items():
         if name not in fields:
@@ -446,7 +463,7 @@ def unpack(self, state: Tensor) -> dict[str, Tensor]:
     for name, (first, channels, is_complex) in self.FIELDS.items():
         value = state.narrow(dim, first, channels)
         if is_complex:
-            value = torch.complex(value.narrow(dim, 0, channels // 2), value.narrow(dim, channels // 2, channels // 2))
+            value = torch.complex(*value.split(channels // 2, dim))
         fields[name] = value.squeeze(dim) if name not in self.VECTORS else value
     return fields
 '''

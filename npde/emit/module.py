@@ -16,6 +16,27 @@ from npde.graph.names import argument
 from npde.model.problem import Exact
 
 
+IMPORTS = """import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+"""
+
+USES = {
+    "import math": "math.",
+    "from collections.abc import Callable": "",
+    "from typing import NamedTuple": "(NamedTuple)",
+    "": "",
+    "import torch": "",
+    "from torch import Tensor, nn": "",
+    "from torch.nn import functional": "functional.",
+}
+"""Each line of the imports and what in the file needs it."""
+
+
 def source(graph: LayerGraph) -> str:
     """The text of a standalone module that needs torch alone. The same graph gives the same bytes."""
     constants = Constants(graph)
@@ -46,7 +67,8 @@ def source(graph: LayerGraph) -> str:
     _write_records(w, graph, constants)
     _write_types(w)
     _write_class(w, graph, constants)
-    return w.text() + "\n" + start.text() + "\n" + body.text()
+    text = w.text() + "\n" + start.text() + "\n" + body.text()
+    return text.replace(IMPORTS, "".join(f"{line}\n" for line, use in USES.items() if use in text))
 
 
 def plain(text: str) -> str:
@@ -84,13 +106,7 @@ def _write_head(w: Writer, graph: LayerGraph, constants: Constants) -> None:
     w.line()
     w.line("from __future__ import annotations")
     w.line()
-    w.line("import math")
-    w.line("from collections.abc import Callable")
-    w.line("from typing import NamedTuple")
-    w.line()
-    w.line("import torch")
-    w.line("from torch import Tensor, nn")
-    w.line("from torch.nn import functional")
+    w.block(IMPORTS)
     w.line()
     for i, axis in enumerate(graph.scheme.grid.axes):
         extent = _difference(axis.upper, axis.lower, constants)

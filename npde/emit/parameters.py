@@ -5,7 +5,7 @@ from __future__ import annotations
 import sympy as sp
 
 from npde.emit.constants import Constants
-from npde.emit.printer import PRODUCT, SUM, UNARY
+from npde.emit.printer import ATOM, PRODUCT, SUM
 from npde.emit.text import Writer
 from npde.graph.graph import Parameter, SubModule
 from npde.graph.names import exact
@@ -63,11 +63,11 @@ def write_start(w: Writer, p: Parameter, constants: Constants) -> None:
     raw = raw_value(p, p.start, constants)
     names = _coordinate_names(p, constants)
     printer = constants.printer(names)
-    text = printer.text(raw, UNARY)
+    text = printer.text(raw, ATOM)
     if printer.is_constant(raw):
         w.assign(f"self.{p.parameter}", f"nn.Parameter(torch.full({shape}, {printer.text(raw)}, **factory){train})")
         return
-    w.assign(f"self.{p.parameter}", f"nn.Parameter(({text}).expand({shape}).clone(){train})")
+    w.assign(f"self.{p.parameter}", f"nn.Parameter({text}.expand({shape}).clone(){train})")
 
 
 def _coordinate_names(p: Parameter, constants: Constants) -> dict[sp.Symbol, str]:
@@ -211,7 +211,8 @@ def write_property(w: Writer, p: Parameter, constants: Constants) -> None:
             f"value < {constants.exact(upper)}" if upper is not None else "",
         ) if t]  # fmt: skip
         if bounds:
-            w.line(f"if not bool(({' & '.join(f'({b})' for b in bounds)}).all()):")
+            inside = f"({bounds[0]})" if len(bounds) == 1 else f"({' & '.join(f'({b})' for b in bounds)})"
+            w.line(f"if not bool({inside}.all()):")
             with w.indented():
                 w.line(f'raise ValueError("{constraint_text(p, constants)} is required")')
         w.line("with torch.no_grad():")

@@ -124,13 +124,14 @@ class Printer:
             if parts:
                 parts.append(f" - {text}" if negative else f" + {text}")
             else:
-                parts.append(f"-{self.text(-term, PRODUCT)}" if negative else text)
+                bare = negative and self._print(-term)[1] != POWER
+                parts.append(text if not negative else f"-{text}" if bare else f"-({text})")
         return "".join(parts)
 
     def _product(self, expr: sp.Mul) -> tuple[str, int]:
         if expr.could_extract_minus_sign() and expr.args[0].is_Number:
             text, strength = self._print(-expr)
-            return f"-{text if strength >= PRODUCT else f'({text})'}", PRODUCT
+            return f"-{text if strength in (PRODUCT, UNARY, ATOM) else f'({text})'}", PRODUCT
         above: list[str] = []
         below: list[str] = []
         for factor in expr.as_ordered_factors():

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-WIDTH = 110
+WIDTH = 120
 """Longest emitted line."""
 
 
@@ -39,12 +39,30 @@ class Writer:
         if len(text) <= room:
             self.line(text)
             return
+        if is_call(value):
+            for part in broken(text, room):
+                self.line(part)
+            return
+        end = _closing(value, 0) if value.startswith("(") else -1
+        inside, after = (value[1:end], value[end + 1 :]) if end > 0 and _is_tail(value[end + 1 :]) else (value, "")
         self.line(f"{target} = (")
         self.level += 1
-        for part in broken(value, room - 4):
+        for part in broken(inside, room - 4):
             self.line(part)
         self.level -= 1
-        self.line(")")
+        self.line(f"){after}")
+
+    def definition(self, name: str, arguments: list[str], returns: str) -> None:
+        """`def name(arguments) -> returns:`, an argument a line if it is too long."""
+        text = f"def {name}({', '.join(arguments)}) -> {returns}:"
+        if len(text) <= WIDTH - 4 * self.level:
+            self.line(text)
+            return
+        together = f"    {', '.join(arguments)}"
+        self.line(f"def {name}(")
+        for line in [together] if len(together) <= WIDTH - 4 * self.level else [f"    {a}," for a in arguments]:
+            self.line(line)
+        self.line(f") -> {returns}:")
 
     @contextmanager
     def indented(self) -> Iterator[None]:
@@ -57,12 +75,24 @@ class Writer:
         return "\n".join(self.lines).rstrip("\n") + "\n"
 
 
+def _is_tail(text: str) -> bool:
+    """Whether what follows a bracket is one more factor: ` / DX**2`."""
+    return len(text) < 40 and len(_cut(text[3:], (" + ", " - ", " * ", " / "))) == 1 if text else True
+
+
+def is_call(value: str) -> bool:
+    """Whether a text is one call, from its name to the bracket that ends it."""
+    opening = value.find("(")
+    name = value[:opening].replace(".", "").replace("_", "")
+    return opening > 0 and name.isalnum() and _closing(value, opening) == len(value) - 1
+
+
 def broken(value: str, room: int) -> list[str]:
     """An expression cut into lines: before its outermost sums, else its products, else inside its outermost bracket."""
     if len(value) <= room:
         return [value]
     for operators in ((" + ", " - "), (" * ", " / ")):
-        pieces = _cut(value, operators)
+        pieces = [value] if " = " in value.split("(")[0] else _cut(value, operators)
         if len(pieces) > 1:
             return [line for piece in pieces for line in broken(piece, room)]
     opening = min((i for i, c in enumerate(value) if c in "([{"), default=-1)

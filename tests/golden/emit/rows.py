@@ -1,0 +1,294 @@
+"""Reads an image row by row: an Elman network with diffusion among its neurons.
+
+    dt(u) = D*dxx(u) - u + tanh(integral(W(x, x')*u(x'), x') + dot(g, s) + b)
+
+Finite differences (x: 32, order 2), euler in t, as a rnn.
+Emitted by npde; needs torch alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+DX = 1 / 32  # spacing of 32 cells along x
+START = 0.0  # t at step 0
+UNROLLED = 8  # steps that torch.compile and torch.export may unroll; longer marches are one scan
+DT = 1.0  # step of t
+
+
+def started(layer: nn.Module, generator: torch.Generator | None) -> nn.Module:
+    """Affine layers started at U(-1, 1) / sqrt(fan_in) from `generator`."""
+    for part in layer.modules():
+        if isinstance(part, (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)):
+            bound = 1 / math.sqrt(part.weight[0].numel())
+            for parameter in part.parameters():
+                nn.init.uniform_(parameter, -bound, bound, generator=generator)
+    return layer
+
+
+class Coefficients(NamedTuple):
+    """What does not change during a march."""
+
+    D: Tensor
+    b: Tensor
+    g: Tensor
+    W: Tensor
+
+
+class AtStep(NamedTuple):
+    """What belongs to one step; with a leading axis, to all of a march."""
+
+    s: Tensor
+
+
+Read = Callable[..., tuple[Tensor, ...]]
+"""Reads outputs from (state, what belongs to the step, coefficients)."""
+
+
+class Rows(nn.Module):
+    """State: [B, 1, x], channels as in FIELDS."""
+
+    # name: (first channel, channels, complex)
+    FIELDS = {"u": (0, 1, False)}
+    VECTORS = ()
+    GRID = (32,)
+    # shape without the batch; None is the number of steps
+    INPUTS: dict[str, tuple[int | None, ...]] = {"s": (None, 8)}
+    STEPS = 8
+    DT = DT
+    START = START
+
+    def __init__(
+        self,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        factory = {"device": device, "dtype": dtype or torch.get_default_dtype()}
+        self.register_buffer("unit", torch.ones((), **factory), persistent=False)
+        x = DX * (torch.arange(32, dtype=torch.float64) + 0.5)
+        self.register_buffer("x", x.to(**factory), persistent=False)
+        self.raw_W = nn.Parameter(torch.randn((32, 32), generator=generator, **factory) / math.sqrt(32))
+        self.g = nn.Parameter(torch.randn((8, 32), generator=generator, **factory) / math.sqrt(8))
+        self.b = nn.Parameter(torch.full((32,), 0, **factory))
+        self.raw_D = nn.Parameter(torch.full((), 0, **factory))
+        self.linear_0 = started(nn.Linear(32, 10, **factory), generator)
+
+    @property
+    def W(self) -> Tensor:
+        """W, the kernel; `raw_W` is the layer matrix, W times the spacing."""
+        return self.raw_W / (0.03125)
+
+    @W.setter
+    def W(self, value: Tensor | float) -> None:
+        value = torch.as_tensor(value, dtype=self.raw_W.dtype, device=self.raw_W.device)
+        with torch.no_grad():
+            self.raw_W.copy_(0.03125 * value)
+
+    @property
+    def D(self) -> Tensor:
+        """D in [0, 0.0002]."""
+        return 0.0002 * torch.sigmoid(self.raw_D)
+
+    @D.setter
+    def D(self, value: Tensor | float) -> None:
+        value = torch.as_tensor(value, dtype=self.raw_D.dtype, device=self.raw_D.device)
+        if not bool(((value > 0) & (value < 0.0002)).all()):
+            raise ValueError("D in [0, 0.0002] is required")
+        with torch.no_grad():
+            self.raw_D.copy_(torch.log(5000 * value / (1 - 5000 * value)))
+
+    def initial_state(self, batch: int = 1, s: Tensor | None = None) -> Tensor:
+        """The state at the start, [B, C, *grid]."""
+        given = [v for v in (s,) if v is not None]
+        batch = given[0].shape[0] if given else batch
+        value = self.unit * 0
+        return value.expand(batch, 1, 32)
+
+    def coefficients(self) -> Coefficients:
+        """What does not change during a march, computed once a call."""
+        return Coefficients(self.D, self.b, self.g, self.raw_W)
+
+    def step(self, state: Tensor, p: AtStep, c: Coefficients) -> Tensor:
+        """One step of euler, from t to t + DT."""
+        u = state
+        u_ghost = torch.cat((u[..., :1], u, u[..., -1:]), dim=-1)
+        dxx_u = (u_ghost[..., :-2] + u_ghost[..., 2:] - 2 * u_ghost[..., 1:-1]) / DX**2  # dxx(u)
+        dot = (c.g * p.s).sum(dim=-2, keepdim=True)
+        W_of_u = functional.linear(u, c.W)
+        value = c.D * dxx_u + torch.tanh(W_of_u + c.b + dot)
+        return value
+
+    def output_logits(self, state: Tensor) -> Tensor:
+        """The output 'logits' of a state."""
+        u = state
+        return self.linear_0(u.flatten(1))[..., None]
+
+    def _prepare(
+        self, s: Tensor, state: Tensor | None, steps: int | None, start: int
+    ) -> tuple[Tensor, AtStep, Coefficients, int]:
+        """The starting state, what each step needs (with a leading axis of steps), the coefficients, the steps."""
+        batch = self._check(s=s)
+        if state is None:
+            state = self.initial_state(batch, s=s)
+        self._check_state(state)
+        steps = s.shape[1] if steps is None else steps
+        if steps > s.shape[1]:
+            raise ValueError(f"input 's' has {s.shape[1]} values for {steps} steps")
+        s = s[:, :steps]
+        s = s.movedim(1, 0).reshape(s.shape[1], s.shape[0], 8, 1)
+        p = AtStep(
+            s=s,
+        )
+        return state, p, self.coefficients(), steps
+
+    def _begin(self, state: Tensor) -> tuple[Tensor, ...]:
+        """What the loop carries at the start."""
+        return (state,)
+
+    def _advance(self, carry: tuple[Tensor, ...], p: AtStep, c: Coefficients, n: int) -> tuple[Tensor, ...]:
+        """The carry after one step; n counts from the start of the call."""
+        return (self.step(carry[0], p, c),)
+
+    def _march(
+        self, state: Tensor, sequence: AtStep, c: Coefficients, steps: int, every: int | None, read: Read | None = None
+    ) -> tuple[Tensor, Tensor | None, tuple[Tensor, ...]]:
+        """Steps. Returns the last state; with `every`, each `every`-th one from the start on, stacked along axis 1; and what
+        `read` gives after each step, each stacked along axis 1."""
+        if torch.compiler.is_compiling() and steps > UNROLLED:
+            return self._scan(state, sequence, c, steps, every, read)
+        carry, frames, readings = self._begin(state), [state], []
+        for n in range(steps):
+            p = AtStep(*(v[n] for v in sequence))
+            carry = self._advance(carry, p, c, n)
+            if every is not None and (n + 1) % every == 0:
+                frames.append(carry[0])
+            if read is not None:
+                readings.append(read(carry[0], p, c))
+        frames = torch.stack(frames, dim=1) if every is not None else None
+        return carry[0], frames, tuple(torch.stack(r, dim=1) for r in zip(*readings, strict=True))
+
+    def _scan(
+        self, state: Tensor, sequence: AtStep, c: Coefficients, steps: int, every: int | None, read: Read | None = None
+    ) -> tuple[Tensor, Tensor | None, tuple[Tensor, ...]]:
+        """`_march` for torch.compile and torch.export: one step is traced, whatever their number."""
+        from torch._higher_order_ops.scan import scan
+
+        keeps = every is not None
+
+        def body(carry: tuple[Tensor, ...], row: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+            p = AtStep(*row)
+            carry = self._advance(carry, p, c, 0)
+            kept = (carry[0].clone(),) if keeps else ()
+            return carry, kept + (tuple(r.clone() for r in read(carry[0], p, c)) if read is not None else ())
+
+        rows, carry = tuple(sequence), self._begin(state)
+        carry, outs = scan(body, carry, rows)
+        outs = tuple(v.movedim(0, 1) for v in outs)
+        if not keeps:
+            return carry[0], None, outs
+        return carry[0], torch.cat((state[:, None], outs[0][:, every - 1 :: every]), dim=1), outs[1:]
+
+    def march(
+        self,
+        s: Tensor,
+        state: Tensor | None = None,
+        *,
+        steps: int | None = None,
+        every: int | None = None,
+        start: int = 0,
+    ) -> Tensor:
+        """Marches `steps` steps (default: all) of DT from step `start`.
+
+        Returns the last state [B, C, *grid], or with `every` the states [B, steps // every + 1, C, *grid] from the
+        start on.
+        """
+        state, p, c, steps = self._prepare(s, state, steps, start)
+        state, frames, _ = self._march(state, p, c, steps, every)
+        return state if frames is None else frames
+
+    def forward(
+        self,
+        s: Tensor,
+        state: Tensor | None = None,
+        *,
+        steps: int | None = None,
+        every: int | None = None,
+        start: int = 0,
+    ) -> Tensor:
+        """Marches and returns logits [B, 10]."""
+        state, p, c, steps = self._prepare(s, state, steps, start)
+        state, _, _ = self._march(state, p, c, steps, None)
+        return self._read_logits(state, p, c)
+
+    def _read_logits(self, state: Tensor, p: AtStep, c: Coefficients) -> Tensor:
+        """'logits' of a state, without the axes it does not have."""
+        value = self.output_logits(state)
+        return value[:, :, 0]
+
+    def cell(self, input_t: Tensor | None, hidden: Tensor, *, step: int = 0) -> tuple[Tensor, Tensor]:
+        """One step: input_t is s[:, t], hidden the state [B, C, *grid]; returns what is read from it, and it."""
+        s = input_t[:, None]
+        state, p, c, steps = self._prepare(s, hidden, 1, step)
+        hidden, _, _ = self._march(state, p, c, steps, None)
+        return hidden, hidden
+    def pack(self, **fields: Tensor) -> Tensor:
+        """A state [B, C, *grid] from named fields [B, *grid], or [B, n, *grid] with components."""
+        parts = []
+        for name, (_, channels, is_complex) in self.FIELDS.items():
+            if name not in fields:
+                raise ValueError(f"field '{name}' is missing")
+            value = fields[name]
+            if value.dim() == 1 + len(self.GRID):
+                value = value.unsqueeze(1)
+            value = torch.cat((value.real, value.imag), dim=1) if is_complex else value
+            if tuple(value.shape[1:]) != (channels, *self.GRID):
+                raise ValueError(f"field '{name}' must be {['B', *self.GRID]}, got {list(fields[name].shape)}")
+            parts.append(value.to(self.unit))
+        return torch.cat(parts, dim=1)
+
+    def unpack(self, state: Tensor) -> dict[str, Tensor]:
+        """The fields of states [..., C, *grid] by name, complex where they are; scalar ones without a channel axis."""
+        fields = {}
+        dim = -1 - len(self.GRID)
+        for name, (first, channels, is_complex) in self.FIELDS.items():
+            value = state.narrow(dim, first, channels)
+            if is_complex:
+                value = torch.complex(*value.split(channels // 2, dim))
+            fields[name] = value.squeeze(dim) if name not in self.VECTORS else value
+        return fields
+
+    def _check(self, **inputs: Tensor | None) -> int:
+        """The common batch of the inputs; raises if one is missing or has another shape than the model says."""
+        batch = None
+        for name, value in inputs.items():
+            expected = self.INPUTS[name]
+            wanted = f"[B{''.join(', T' if n is None else f', {n}' for n in expected)}]"
+            if not isinstance(value, Tensor):
+                raise TypeError(f"input '{name}' must be a tensor {wanted}")
+            shape = tuple(value.shape[1:])
+            if len(shape) != len(expected) or any(n not in (None, m) for n, m in zip(expected, shape, strict=True)):
+                raise ValueError(f"input '{name}' must be {wanted}, got {list(value.shape)}")
+            if batch is not None and value.shape[0] != batch:
+                raise ValueError(f"input '{name}' has a batch of {value.shape[0]}, another input has {batch}")
+            if value.dtype != self.unit.dtype:
+                raise TypeError(f"input '{name}' must be {self.unit.dtype}, got {value.dtype}")
+            batch = value.shape[0]
+        return 1 if batch is None else batch
+
+    def _check_state(self, state: Tensor) -> None:
+        """Raises if a state is not [B, C, *grid] of the module's type."""
+        channels = sum(n for _, n, _ in self.FIELDS.values())
+        if tuple(state.shape[1:]) != (channels, *self.GRID):
+            fields = ", ".join(self.FIELDS)
+            raise ValueError(f"the state ({fields}) must be {['B', channels, *self.GRID]}, got {list(state.shape)}")
+        if state.dtype != self.unit.dtype:
+            raise TypeError(f"the state must be {self.unit.dtype}, got {state.dtype}")
