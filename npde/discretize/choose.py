@@ -80,7 +80,8 @@ def leapfrog(system: System, march: March) -> Leapfrog:
         while pending:
             k, side = pending.pop()
             if sides.setdefault(k, side) != side:
-                raise _no_leapfrog(system, march, k, "it depends on its own group of fields")
+                own = [j for j in reads[k] if sides.get(j) == sides[k]]
+                raise _no_leapfrog(system, march, k, own, "it depends on its own group of fields")
             near = set(reads[k]) | {j for j, r in enumerate(reads) if k in r}
             pending += [(j, 1 - side) for j in sorted(near) if sides.get(j) != 1 - side]
     return Leapfrog(
@@ -96,15 +97,15 @@ def _second_order(system: System, march: March, reads: Sequence[Sequence[int]]) 
     kicked = tuple(k for k, u in enumerate(system.unknowns) if u.is_velocity)
     for k in kicked:
         if set(reads[k]) & set(kicked):
-            raise _no_leapfrog(system, march, k, f"the force on '{system.unknowns[k].field}' depends on a velocity")
+            why = f"the force on '{system.unknowns[k].field}' depends on a velocity"
+            raise _no_leapfrog(system, march, k, kicked, why)
     return Leapfrog(kicked, tuple(k for k, u in enumerate(system.unknowns) if not u.is_velocity))
 
 
-def _no_leapfrog(system: System, march: March, k: int, why: str) -> Refused:
-    unknowns = {u.symbol for u in system.unknowns}
-    velocities = {u.symbol for u in system.unknowns if u.is_velocity}
-    guilty = velocities or unknowns
-    span = next((t.span for t in system.terms[k] if t.expression.free_symbols & guilty), march.span)
+def _no_leapfrog(system: System, march: March, k: int, guilty: Sequence[int], why: str) -> Refused:
+    """The refusal at the first term of a rate that holds one of the `guilty` unknowns."""
+    symbols = {system.unknowns[j].symbol for j in guilty}
+    span = next((t.span for t in system.terms[k] if t.expression.free_symbols & symbols), march.span)
     return Refused(codes.LEAPFROG.at(span, why=why, hint="use `march rk4`."))
 
 

@@ -23,6 +23,9 @@ ANGLES = 257
 FARTHEST = 8.0
 """Radius within which every region built here ends."""
 
+ROUNDING = 1e-11
+"""Eigenvalues this much smaller than the largest are zeros that were rounded."""
+
 TOLERANCE = 1e-11
 """Rounding allowed in |R| ≤ 1."""
 
@@ -92,7 +95,8 @@ def imaginary_interval(scheme: Explicit) -> float:
 
 def largest_step(scheme: Explicit, eigenvalues: Array) -> float:
     """The largest dt with λ dt inside the region for all eigenvalues λ of non-positive real part; infinite if all are zero."""
-    moving = eigenvalues[np.abs(eigenvalues) > 0]
+    sizes = np.abs(eigenvalues)
+    moving = eigenvalues[sizes > ROUNDING * np.max(sizes, initial=0.0)]
     if not len(moving):
         return float("inf")
     angles = np.arctan2(np.abs(moving.imag), np.minimum(moving.real, 0.0))
