@@ -14,7 +14,7 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.npde"))
 
 
 def heat(equation: str = "dt(u) = dxx(u)", *, declare: str = "", field: str = "field u(x, t)", grid: str = "grid x: 32",
-         march: str = "march rk4, steps: 10", initial: str = "initial u = 0", boundary: str = "boundary periodic",
+         march: str = "march rk4, steps: 2000", initial: str = "initial u = 0", boundary: str = "boundary periodic",
          coordinates: str = "coordinates x in [0, 1], t in [0, 1]", name: str = "model heat", more: str = "") -> str:  # fmt: skip
     """A heat equation with some of its lines replaced; an empty replacement leaves the line out."""
     lines = (name, coordinates, field, declare, equation, boundary, initial, grid, march, more)
