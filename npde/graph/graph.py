@@ -124,8 +124,10 @@ class LayerGraph:
 
     @property
     def class_name(self) -> str:
-        """The emitted class: the model's name in CamelCase."""
-        return "".join(part[:1].upper() + part[1:] for part in self.name.split("_") if part) or "Network"
+        """The emitted class: the model's name in CamelCase, with a trailing underscore where the file owns that name."""
+        from npde.graph.names import attribute  # it needs this module
+
+        return attribute("".join(part[:1].upper() + part[1:] for part in self.name.split("_") if part) or "Network")
 
     def block(self, name: str) -> Block:
         """The block of that name; KeyError if there is none."""
