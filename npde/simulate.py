@@ -1,6 +1,7 @@
 """Runs a module forward in pieces, so that long runs can be written, watched and stopped.
 
-A piece is a march of some steps from the last state; pieces grow until one takes about half a second. Marches of one-step schemes
+A piece is a march of some steps from the last state; pieces grow until one takes about half a second, or longer where what a
+call prepares (a factorization, say) still outweighs its steps. Marches of one-step schemes
 may be cut anywhere without changing a number; a multistep scheme restarts at every call, so it runs in one piece.
 """
 
@@ -24,6 +25,9 @@ from npde.model.problem import Problem
 from npde.source import Span
 
 PIECE_SECONDS = 0.5
+LONGEST_SECONDS = 8.0
+GAIN = 0.8
+"""A longer piece is worth it if a step of it takes at most this share of the time."""
 PIECE_BYTES = 2**26
 
 
@@ -61,7 +65,8 @@ class Simulation:
 
     def start(self) -> Tensor:
         """The initial state [B, C, *grid]; inputs are given their whole length."""
-        state: Tensor = self.net.initial_state(self.batch, **self.inputs)  # type: ignore[operator]
+        with torch.no_grad():
+            state: Tensor = self.net.initial_state(self.batch, **self.inputs)  # type: ignore[operator]
         self._check(state, state, 0, 0)
         return state
 
@@ -73,6 +78,7 @@ class Simulation:
         """
         done, length = 0, self._first_length()
         per_frame = max(1, state.numel() * state.element_size())
+        before = math.inf  # seconds a step in the piece before
         while done < self.steps:
             steps = min(length, self.steps - done)
             began = time.perf_counter()
@@ -81,8 +87,10 @@ class Simulation:
             self._check(state, piece.state, done, steps)
             yield piece
             state, done = piece.state, done + steps
+            has_gained = seconds / steps < GAIN * before and seconds < LONGEST_SECONDS
+            before = seconds / steps
             fits = length * 2 // self.every * per_frame <= PIECE_BYTES
-            if seconds < PIECE_SECONDS / 2 and fits:
+            if fits and (seconds < PIECE_SECONDS / 2 or has_gained):
                 length *= 2
 
     def _first_length(self) -> int:
@@ -144,10 +152,11 @@ def blow_up(net: LiveModule, state: Tensor, step: int) -> DiagnosticError:
     name = next((n for n, value in fields.items() if not bool(torch.isfinite(torch.view_as_real(value) if
                  value.is_complex() else value).all())), problem.fields[0].name)  # fmt: skip
     marching = problem.marching or "t"
-    notes, hint = _step_against_bound(scheme)
+    notes, hint = _step_against_bound(scheme) if step else ((), "")
     moment = float(scheme.start + scheme.dt * step)
+    plain = name.removeprefix("dt(").removesuffix(")")
     diagnostic = codes.BLOW_UP.at(
-        _equation_of(problem, name.removeprefix("dt(").removesuffix(")")), notes=notes, hint=hint,
+        _equation_of(problem, plain) if step else _start_of(problem, plain), notes=notes, hint=hint,
         field=name, step=step, coordinate=marching, time=f"{moment:.6g}",
     )  # fmt: skip
     return DiagnosticError([diagnostic], problem.source)
@@ -178,3 +187,8 @@ def _equation_of(problem: Problem, field_name: str) -> Span:
                 case _:
                     continue
     return next(f.span for f in problem.fields if f.name == field_name)
+
+
+def _start_of(problem: Problem, field_name: str) -> Span:
+    """Where a field gets its initial data."""
+    return next((i.span for i in problem.initials if i.field == field_name), _equation_of(problem, field_name))

@@ -6,7 +6,8 @@
     s        [batch, t_begin, x]          an input with a value a step, from the times `t_begin` on
 
 Every axis is a dimension scale of that name at the root, attached to the arrays that use it (groups or unattached scales would
-hide them from xarray). Attributes of the file: `npde`, the model's text; `model`; `options` and `versions` as JSON.
+hide them from xarray). Attributes of the file: `npde`, the model's text; `model`; `fields`, `options` and `versions` as JSON. Those
+of a scale say its role: batch, time, step, component or space, this with `lower`, `upper`, `periodic`.
 """
 
 from __future__ import annotations
@@ -97,14 +98,15 @@ class TrajectoryFile:
         problem = self.scheme.system.problem
         self.file.attrs["model"] = problem.name
         self.file.attrs["npde"] = problem.source.text
+        self.file.attrs["fields"] = json.dumps([field.name for field in problem.fields])
         for name, value in attributes.items():
             self.file.attrs[name] = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
-        self._scale("batch", np.arange(self.batch))
+        self._scale("batch", np.arange(self.batch), "batch")
         for axis in self.scheme.grid.axes:
-            scale = self._scale(axis.name, positions(axis))
+            scale = self._scale(axis.name, positions(axis), "space")
             scale.attrs.update({"lower": float(axis.lower), "upper": float(axis.upper), "periodic": axis.periodic})
         if problem.marching is not None:
-            self._scale(problem.marching, self._times(0, self.every, self.frames))
+            self._scale(problem.marching, self._times(0, self.every, self.frames), "time")
         for field in problem.fields:
             shape = (self.batch, *self._time_shape(), *field.shape, *self.scheme.grid.shape)
             data = self.file.create_dataset(field.name, shape=shape, dtype=_dtype(field, self.dtype))
@@ -165,12 +167,13 @@ class TrajectoryFile:
     def _step_scale(self, marching: str, end: str, count: int) -> str:
         name = f"{marching}_{end}"
         if name not in self.file:
-            self._scale(name, self._times(0 if end == "begin" else 1, 1, count))
+            self._scale(name, self._times(0 if end == "begin" else 1, 1, count), "step")
         return name
 
-    def _scale(self, name: str, values: Array) -> h5py.Dataset:
+    def _scale(self, name: str, values: Array, role: str) -> h5py.Dataset:
         scale = self.file.create_dataset(name, data=values)
         scale.make_scale(name)
+        scale.attrs["role"] = role
         return scale
 
     def _attach(self, data: h5py.Dataset, target: Field | Input | Output, time: str | None) -> None:
@@ -178,7 +181,7 @@ class TrajectoryFile:
         names.extend([time] if time is not None else [])
         if target.shape:
             component = f"{target.name}_component"
-            self._scale(component, np.arange(target.shape[0]))
+            self._scale(component, np.arange(target.shape[0]), "component")
             names.append(component)
         axes = [a.name for a in self.scheme.grid.axes]
         names.extend(a for a in axes if isinstance(target, Field) or a in target.coordinates)

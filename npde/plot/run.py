@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,25 +17,48 @@ from numpy.typing import NDArray
 from npde.diagnostics import NpdeError
 
 Array: TypeAlias = NDArray[Any]
+Read: TypeAlias = Callable[[Any], Array]
+"""Frames [T, *grid] by an index into them."""
+
 PANELS = 6
 """Pictures in a figure; further components and fields are left out, and the title says so."""
 FRAMES = 120
 """Frames of an animation; longer runs are thinned evenly."""
+FAINT = 0.15
+"""Share of the largest modulus below which a phase fades: where nothing is, it is rounding errors."""
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One real quantity: its label, how its frames [T, *grid] are read, its colors and their range."""
+    """One real quantity: its label, its frames, and its colors over the whole run. A phase also has the complex values it is of."""
 
     label: str
-    read: Callable[[Any], Array]
+    read: Read
     colors: Colormap
     norm: Normalize
+    values: Read | None = None
+
+    def norm_of(self, shown: Array) -> Normalize:
+        """The range of one frame: a still picture uses all its colors."""
+        if self.values is not None:
+            return self.norm
+        return colors_of(float(shown.min()), float(shown.max()))[1]
+
+    def colors_at(self, shown: Array) -> Colormap:
+        """The colors that fit the range of one frame."""
+        return self.colors if self.values is not None else colors_of(float(shown.min()), float(shown.max()))[0]
+
+    def opacity(self, frames: Any) -> Array | None:
+        """How much of a phase is shown."""
+        if self.values is None:
+            return None
+        size = np.abs(self.values(frames))
+        return np.clip(size / max(FAINT * float(size.max()), 1e-300), 0, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """An open run file as pictures need it."""
+    """An open run file: `axes` are (name, positions, extent); `left_out` panels are not drawn."""
 
     model: str
     time: str
@@ -45,75 +69,27 @@ class Run:
 
 
 def read_run(file: h5py.File) -> Run:
-    names = _scales(file)
-    fields = [name for name, item in file.items() if isinstance(item, h5py.Dataset) and not item.is_scale]
-    marched = [name for name in fields if len(names[name]) > 1 and _is_time(file, names[name][1])]
-    if not marched:
-        raise NpdeError("The run has no field over time to draw.")
-    first = file[marched[0]]
-    time = names[marched[0]][1]
-    grid = [n for n in names[marched[0]][2:] if not n.endswith("_component")]
-    axes = tuple((n, file[n][()], _extent(file[n])) for n in grid)
+    """The run in a file that `npde run` wrote.
+
+    Raises:
+        NpdeError: it is another file.
+    """
+    try:
+        fields = [file[name] for name in json.loads(file.attrs["fields"])]
+        scales = [[dimension[0] for dimension in field.dims] for field in fields]
+        time = next(s for s in scales[0] if s.attrs.get("role") == "time")
+    except (KeyError, ValueError, TypeError, RuntimeError, StopIteration) as error:
+        raise NpdeError(f"'{file.filename}' is not a file that `npde run` wrote.") from error
+    axes = tuple((_name(s), s[()], _extent(s)) for s in scales[0] if s.attrs.get("role") == "space")
     panels: list[Panel] = []
-    for name in _in_order(file, marched):
-        panels.extend(_panels(file[name], name, has_components=first.parent[name].ndim > 2 + len(grid)))
-    times = file[time][()]
-    return Run(
-        _text(file.attrs.get("model", "")), time, times, axes, tuple(panels[:PANELS]), max(0, len(panels) - PANELS)
-    )
+    for field, dimensions in zip(fields, scales, strict=True):
+        panels.extend(_panels(field, any(s.attrs.get("role") == "component" for s in dimensions)))
+    left_out = max(0, len(panels) - PANELS)
+    return Run(str(file.attrs["model"]), _name(time), time[()], axes, tuple(panels[:PANELS]), left_out)
 
 
-def _scales(file: h5py.File) -> dict[str, tuple[str, ...]]:
-    """Names of the dimensions of every array."""
-    found: dict[str, tuple[str, ...]] = {}
-    for name, item in file.items():
-        if isinstance(item, h5py.Dataset) and not item.is_scale:
-            found[name] = tuple(d[0].name.lstrip("/") if len(d) else "" for d in item.dims)
-    return found
-
-
-def _is_time(file: h5py.File, name: str) -> bool:
-    """The marching coordinate: a scale that is neither a space axis (these have extents) nor components nor steps."""
-    is_other = name.endswith(("_component", "_begin", "_end"))
-    return name in file and not is_other and "lower" not in file[name].attrs and name != "batch"
-
-
-def _in_order(file: h5py.File, names: list[str]) -> list[str]:
-    """Fields in the order of the model's text, as far as it can be told without compiling it."""
-    text = _text(file.attrs.get("npde", ""))
-    declared = [line for line in text.splitlines() if line.lstrip().startswith("field ")]
-    joined = "\n".join(declared)
-    return sorted(names, key=lambda name: (joined.find(name) if name in joined else len(joined), name))
-
-
-def _panels(data: h5py.Dataset, name: str, has_components: bool) -> Iterator[Panel]:
-    components = range(data.shape[2]) if has_components else (None,)
-    for component in components:
-        label = name if component is None else f"{name}[{component}]"
-
-        def read(frames: Any, component: int | None = component) -> Array:
-            return data[0, frames] if component is None else data[0, frames, component]
-
-        if data.dtype.kind != "c":
-            yield Panel(label, read, *_colors(read, data.shape[1]))
-            continue
-
-        def size(frames: Any, read: Callable[[Any], Array] = read) -> Array:
-            return np.abs(read(frames))
-
-        def phase(frames: Any, read: Callable[[Any], Array] = read) -> Array:
-            return np.angle(read(frames))
-
-        yield Panel(f"|{label}|", size, *_colors(size, data.shape[1]))
-        yield Panel(f"phase of {label}", phase, matplotlib.colormaps["twilight"], Normalize(-math.pi, math.pi))
-
-
-def _colors(read: Callable[[Any], Array], frames: int) -> tuple[Colormap, Normalize]:
-    """Colors for values seen over the whole run: diverging about zero when both signs matter."""
-    low, high = math.inf, -math.inf
-    for frame in thinned(frames, FRAMES):
-        values = read(int(frame))
-        low, high = min(low, float(values.min())), max(high, float(values.max()))
+def colors_of(low: float, high: float) -> tuple[Colormap, Normalize]:
+    """Colors for a range: diverging about zero when both signs matter, else sequential."""
     if low < 0 < high and min(-low, high) > 0.05 * max(-low, high):
         reach = max(-low, high)
         return matplotlib.colormaps["RdBu_r"], Normalize(-reach, reach)
@@ -122,19 +98,42 @@ def _colors(read: Callable[[Any], Array], frames: int) -> tuple[Colormap, Normal
     return matplotlib.colormaps["viridis"], Normalize(low, high)
 
 
-def _extent(scale: h5py.Dataset) -> tuple[float, float]:
-    values = scale[()]
-    half = (values[1] - values[0]) / 2 if len(values) > 1 else 0.5
-    lower, upper = scale.attrs.get("lower"), scale.attrs.get("upper")
-    if lower is None or upper is None:
-        return float(values[0] - half), float(values[-1] + half)
-    return float(lower), float(upper)
-
-
 def thinned(count: int, most: int) -> Array:
     """At most `most` of the indices 0 … count - 1, first and last included."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
 
 
-def _text(value: Any) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+def _panels(data: h5py.Dataset, has_components: bool) -> Iterator[Panel]:
+    components = range(data.shape[2]) if has_components else (None,)
+    for component in components:
+        label = _name(data) if component is None else f"{_name(data)}[{component}]"
+        read = _reader(data, component)
+        if data.dtype.kind != "c":
+            yield Panel(label, read, *colors_of(*_range(read, data.shape[1])))
+            continue
+        size = _then(np.abs, read)
+        yield Panel(f"|{label}|", size, *colors_of(*_range(size, data.shape[1])))
+        cyclic = matplotlib.colormaps["twilight_shifted"]
+        yield Panel(f"phase of {label}", _then(np.angle, read), cyclic, Normalize(-math.pi, math.pi), read)
+
+
+def _reader(data: h5py.Dataset, component: int | None) -> Read:
+    return lambda frames: data[0, frames] if component is None else data[0, frames, component]
+
+
+def _then(function: Callable[[Array], Array], read: Read) -> Read:
+    return lambda frames: function(read(frames))
+
+
+def _range(read: Read, frames: int) -> tuple[float, float]:
+    """The least and the greatest value, seen in as many frames as an animation has."""
+    ends = [(float(v.min()), float(v.max())) for v in (read(int(n)) for n in thinned(frames, FRAMES))]
+    return min(low for low, _ in ends), max(high for _, high in ends)
+
+
+def _extent(scale: h5py.Dataset) -> tuple[float, float]:
+    return float(scale.attrs["lower"]), float(scale.attrs["upper"])
+
+
+def _name(item: h5py.Dataset) -> str:
+    return str(item.name).lstrip("/")
