@@ -211,7 +211,7 @@ class NodeEmitter:
             shape = self._node(name).shape
             channels = node.shape.channels if len(inputs) == 1 else shape.channels
             whole = (channels, *node.shape.extents)
-            full = (shape.batch or not node.shape.batch) and (shape.channels, *shape.extents) == whole
+            full = shape.batch and (shape.channels, *shape.extents) == whole  # without a batch axes may be missing
             grid = ", ".join(map(str, whole))
             brackets = text if text.replace("_", "").replace(".", "").isalnum() else f"({text})"
             parts.append(text if full else f"{brackets}.expand({batch}, {grid})")

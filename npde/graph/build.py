@@ -182,8 +182,8 @@ class Context:
         shape = builder.nodes[name].shape
         if shape.channels == channels:
             return name
-        whole = self.state_shape(channels)
-        return builder.add(Join(), (name,), Shape(whole.batch, channels, whole.extents), self.interior, f"{name}_all")
+        spread = Shape(shape.batch, channels, self.scheme.grid.shape)
+        return builder.add(Join(), (name,), spread, self.interior, f"{name}_all")
 
     def _lowering(
         self,
@@ -407,7 +407,7 @@ class Context:
         state = step.half(step.state, half, scheme)
         if scheme.flow is None:
             tableau = rk4()
-            state = step.runge_kutta(tableau, "pointwise", state)
+            state = step.runge_kutta(tableau, "pointwise", state, frozen_at=DT / 2)
         else:
             state = step.call("flow", state, half)
         state = step.half(state, half, scheme)
@@ -484,8 +484,10 @@ class Wiring:
         layer = Call(name, self.stage)
         return self.builder.add(layer, tuple(inputs), out.shape, self.context.interior, hint or name)
 
-    def runge_kutta(self, tableau: ButcherTableau, block: str, state: str) -> str:
-        """`k_i = F(t + c_i dt, q + dt Σ a_ij k_j)`, `q + dt Σ b_i k_i`."""
+    def runge_kutta(
+        self, tableau: ButcherTableau, block: str, state: str, frozen_at: sp.Expr | None = None
+    ) -> str:
+        """`k_i = F(t + c_i dt, q + dt Σ a_ij k_j)`, `q + dt Σ b_i k_i`; with `frozen_at`, F at the time t + frozen_at alone."""
         slopes: list[str] = []
         for i, row in enumerate(tableau.a):
             self.stage = i
@@ -493,7 +495,8 @@ class Wiring:
             at = state
             if used:
                 at = self.combine(_increment([a for a, _ in used]), state, *(k for _, k in used), hint=f"stage_{i + 1}")
-            slopes.append(self.call(block, at, exact(tableau.c[i]) * DT, hint=f"k{i + 1}"))
+            shift = exact(tableau.c[i]) * DT if frozen_at is None else frozen_at
+            slopes.append(self.call(block, at, shift, hint=f"k{i + 1}"))
         self.stage = 0
         used = [(exact(b), k) for b, k in zip(tableau.b, slopes, strict=True) if b != 0]
         return self.combine(_increment([b for b, _ in used]), state, *(k for _, k in used), hint="next_state")
@@ -568,12 +571,14 @@ class Wiring:
             )
         return self.builder.add(Join(), parts, self.context.state_shape(), self.context.interior, "next_state")
 
-    def crank_nicolson(self, block: str, state: str, step: sp.Expr, method: str, reach: tuple[int, ...]) -> str:
-        """`(I - step/2 L) δ = step/2 (F(q, t) + F(q, t + step))`, `q + δ`."""
+    def crank_nicolson(
+        self, block: str, state: str, step: sp.Expr, method: str, reach: tuple[int, ...], middle: sp.Expr | None = None
+    ) -> str:
+        """`(I - step/2 L) δ = step/2 (F(q, t) + F(q, t + step))`, `q + δ`; with `middle`, F at the time t + middle alone."""
         context = self.context
         periodic = tuple(a.periodic for a in context.scheme.grid.axes)
-        rate = self.call(block, state, hint="rate")
-        if self.time is None:
+        rate = self.call(block, state, middle or sp.Integer(0), hint="rate")
+        if self.time is None or middle is not None:
             right = self.combine(lambda f: step * f, rate, hint="right_side")
         else:
             later = self.call(block, state, step, hint="rate_later")
@@ -588,7 +593,7 @@ class Wiring:
         """The linear half of a split step."""
         context = self.context
         if scheme.solve.method == "block_lu":
-            return self.crank_nicolson("rhs", state, step, "block_lu", scheme.solve.reach)
+            return self.crank_nicolson("rhs", state, step, "block_lu", scheme.solve.reach, middle=DT / 2)
         matrices = self.builder.add(
             Propagator("linear_part", step, context.channels), (), context.scalar, context.interior, "propagator"
         )

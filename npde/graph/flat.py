@@ -26,6 +26,7 @@ from npde.graph.layers import (
     Join,
     SparseAffine,
     Unflatten,
+    Weight,
 )
 from npde.graph.lower import Lowering
 from npde.model.problem import Input, LearnedCoefficient, LearnedStencil
@@ -146,7 +147,8 @@ class FlatLowering(Lowering):
 
     def _array(self, *arguments: object, **keywords: object) -> str:
         name = super()._array(*arguments, **keywords)  # type: ignore[arg-type]
-        return self.flattened(name) if any(e > 1 for e in self.shape(name).extents) else name
+        is_scalar = isinstance(layer := self.builder.nodes[name].layer, Weight) and not self.names.shaped(layer.name)
+        return name if is_scalar else self.flattened(name)
 
     def _leaf(self, expr: sp.Expr, region: Region) -> str:
         if isinstance(expr, sp.Symbol) or isinstance(expr, POINTWISE_LIKE):

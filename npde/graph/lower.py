@@ -168,9 +168,9 @@ class Lowering:
             return e.func(*(rebuild(a, depth + 1) for a in e.args))
 
         body = rebuild(expr, 0)
-        names = tuple(inputs)
-        shape = joint([self.shape(n) for n in names]) if names else Shape(False, 1, (1,) * self.dimension)
-        return self.builder.add(Pointwise(body, tuple(inputs.values())), names, shape, region, hint)
+        used = {n: s for n, s in inputs.items() if s in body.free_symbols}
+        shape = joint([self.shape(n) for n in used]) if used else Shape(False, 1, (1,) * self.dimension)
+        return self.builder.add(Pointwise(body, tuple(used.values())), tuple(used), shape, region, hint)
 
     def _associative(
         self,

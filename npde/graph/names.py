@@ -113,6 +113,14 @@ class Names:
         self.used.add(symbol.name)
         return attribute(symbol.name)
 
+    def shaped(self, name: str) -> bool:
+        """Whether a learned coefficient has components or grid axes (by its attribute)."""
+        grid = {a.name for a in self.scheme.grid.axes}
+        for meaning in self.meanings.values():
+            if isinstance(meaning, LearnedCoefficient) and attribute(meaning.name) == name:
+                return bool(meaning.shape) or any(c in grid for c in meaning.coordinates)
+        return True
+
     def rows(self, matrix: sp.Expr) -> int:
         """Rows of the matrix of a `MatVec`."""
         meaning = self.meanings.get(matrix)

@@ -1,0 +1,127 @@
+"""Random well-typed programs: emitted modules against the NumPy interpreter, gradients against finite differences.
+
+`NPDE_PROGRAMS` sets how many (default 60; the slow test runs 300). A failing seed is all that is needed to see a case again:
+`python -c "from tests.reference.programs import generate; print(generate(SEED))"`.
+"""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+import torch
+
+from npde.diagnostics import DiagnosticError
+from npde.discretize.scheme import Strang
+from npde.driver import Compilation
+from tests.comparison import as_arrays, compiled, difference, perturb, physical, random_inputs
+from tests.reference.interpreter import interpret, outputs
+from tests.reference.programs import generate
+
+QUICK = int(os.environ.get("NPDE_PROGRAMS", "60"))
+NETWORKS = ("cnn", "mlp", "rnn")
+
+
+def refused(seed: int) -> bool:
+    """Whether a program needs what is not supported yet, or takes a step that is too large: then it must say so."""
+    try:
+        compiled(generate(seed))
+    except DiagnosticError as error:
+        assert all(d.code.startswith(("N07", "N09")) for d in error.diagnostics), (seed, str(error))
+        return True
+    return False
+
+
+def interpreter_choices(compilation: Compilation) -> dict[str, str]:
+    """Which of strang's documented ways the compiler took."""
+    time = compilation.scheme.time
+    if not isinstance(time, Strang):
+        return {}
+    return {
+        "linear": "approximate" if time.solve.method == "block_lu" else "exact",
+        "flow": "approximate" if time.flow is None else "exact",
+    }
+
+
+def check_values(seed: int) -> None:
+    """One program, in the realisation its seed picks: states and outputs."""
+    network = NETWORKS[seed % 3]
+    compilation, net = compiled(generate(seed), network, seed=seed)
+    perturb(net, seed)
+    problem, steps = compilation.problem, min(net.STEPS, 2)
+    given = random_inputs(net, steps, seed=seed)
+    learned = physical(net, problem)
+    with torch.no_grad():
+        found = net.march(**given, state=net.initial_state(2, **given), steps=steps, every=1).numpy()
+        read = net(**given, steps=steps)
+    dt = float(compilation.scheme.dt)
+    how = interpreter_choices(compilation)
+    expected = interpret(problem, learned, as_arrays(given), steps=steps, batch=2, dt=dt, **how)
+    assert difference(found, expected) < 1e-10, seed
+    if problem.outputs:
+        wanted = outputs(problem, expected[:1] if not given else expected, learned, as_arrays(given), dt=dt)
+        named = read if isinstance(read, dict) else {problem.outputs[0].name: read}
+        for name, value in wanted.items():
+            assert difference(named[name].numpy(), value) < 1e-9, (seed, name)
+
+
+def check_gradients(seed: int) -> None:
+    """A directional derivative in all parameters against a central difference; kinks show as disagreement of two steps."""
+    _, net = compiled(generate(seed), NETWORKS[seed % 3], seed=seed)
+    perturb(net, seed)
+    parameters = [p for p in net.parameters() if p.requires_grad]
+    if not parameters:
+        return
+    steps = min(net.STEPS, 2)
+    given = random_inputs(net, steps, seed=seed)
+    generator = torch.Generator().manual_seed(seed)
+    probe = torch.randn(net.march(**given, steps=steps).shape, dtype=torch.float64, generator=generator)
+
+    def loss() -> torch.Tensor:
+        return (net.march(**given, steps=steps) * probe).sum()
+
+    value = loss()
+    if not value.requires_grad:
+        return
+    gradients = torch.autograd.grad(value, parameters, allow_unused=True)
+    direction = [torch.randn(p.shape, dtype=torch.float64, generator=generator) for p in parameters]
+    slope = sum(float((g * d).sum()) for g, d in zip(gradients, direction, strict=True) if g is not None)
+
+    def central(h: float) -> float:
+        sides = []
+        for sign in (1, -1):
+            with torch.no_grad():
+                for p, d in zip(parameters, direction, strict=True):
+                    p += sign * h * d
+                sides.append(float(loss()))
+                for p, d in zip(parameters, direction, strict=True):
+                    p -= sign * h * d
+        return (sides[0] - sides[1]) / (2 * h)
+
+    near, far = central(1e-5), central(2e-5)
+    scale = max(abs(slope), abs(float(value.detach())), 1e-3)
+    if abs(near - far) > 1e-6 * scale:  # a kink (relu, min, where) between the two sides
+        return
+    assert abs(near - slope) < 1e-6 * scale, (seed, near, slope)
+
+
+@pytest.mark.parametrize("seed", range(QUICK))
+def test_random_program(seed: int) -> None:
+    if refused(seed):
+        return
+    check_values(seed)
+    check_gradients(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tens", range(QUICK // 10, 37))
+def test_three_hundred_random_programs(tens: int) -> None:
+    for seed in range(10 * tens, 10 * tens + 10):
+        if not refused(seed):
+            check_values(seed)
+            check_gradients(seed)
+
+
+def test_most_random_programs_are_compiled() -> None:
+    assert np.mean([refused(seed) for seed in range(40)]) < 0.25
