@@ -63,7 +63,8 @@ def assign(scope: Scope, equations: list[Equation], *, all_read: bool) -> dict[s
             twice(scope, name, equation, solved[name])
             continue
         solved[name] = equation
-        check_form(scope, equation, next(f for f in scope.fields if f.name == name))
+        for field in [f for f in scope.fields if f.name == name]:  # none if a second declaration spoiled it
+            check_form(scope, equation, field)
     if all_read and not stray:
         for missing in [f for f in scope.fields if f.name not in solved]:
             hint = f"add `d{scope.marching}({missing.name}) = …`."
