@@ -105,11 +105,9 @@ def lets(scope: Scope, statement: tree.Let, overrides: Overrides) -> None:
         if item.name.id in overrides.set:
             value = ex.Number(overrides.set[item.name.id], ex.Type(), value.span)
         let = Let(item.name.id, listed, value, item.name.span)
-        fine = True
-        if not listed:
-            fine, constant = reading.constant(value)
-            scope.values[let.name] = constant
-        scope.weight[let.name] = reading.size(value)
+        fine, constant = (True, None) if listed else reading.constant(value)
+        scope.values[let.name] = constant
+        scope.weight[let.name] = reading.size(value) if constant is None else (0, 0)
         scope.declare(item.name, let if fine else None)
 
 

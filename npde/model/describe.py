@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import assert_never
 
 from npde.model import expression as ex
@@ -26,19 +27,20 @@ PRECEDENCE = {"+": SUM, "-": SUM, "*": PRODUCT, "/": PRODUCT, "^": POWER}
 
 def describe(problem: Problem) -> str:
     """Every part of a problem, a line each, in the order of the record; ends with a line end."""
+    text = partial(format_expression, problem=problem)
     lines = [f"problem {problem.name}" + (f'  "{problem.doc}"' if problem.doc else "")]
     groups: tuple[tuple[str, Iterable[str]], ...] = (
         ("coordinates", _coordinates(problem)),
         ("fields", (_declared(f.name, f.shape, f.coordinates) + _kind(f.is_complex) for f in problem.fields)),
-        ("known", (f"{_declared(d.name, (), d.parameters)} = {format_expression(d.value)}" for d in problem.lets)),
-        ("learned", (_learned(d) for d in problem.learned)),
+        ("known", (f"{_declared(d.name, (), d.parameters)} = {text(d.value)}" for d in problem.lets)),
+        ("learned", (_learned(problem, d) for d in problem.learned)),
         ("inputs", (_declared(d.name, d.shape, d.coordinates) for d in problem.inputs)),
-        ("equations", (f"{format_expression(e.left)} = {format_expression(e.right)}" for e in problem.equations)),
+        ("equations", (f"{text(e.left)} = {text(e.right)}" for e in problem.equations)),
         ("boundary", _boundary(problem)),
         ("initial", (_initial(problem, i.field, i.time_order, i.value) for i in problem.initials)),
         (
             "outputs",
-            (f"{_declared(o.name, o.shape, o.coordinates)} = {format_expression(o.value)}" for o in problem.outputs),
+            (f"{_declared(o.name, o.shape, o.coordinates)} = {text(o.value)}" for o in problem.outputs),
         ),
         ("numerics", _numerics(problem)),
     )
@@ -63,10 +65,10 @@ def _kind(is_complex: bool) -> str:
     return " complex" if is_complex else ""
 
 
-def _learned(what: Learned) -> str:
+def _learned(problem: Problem, what: Learned) -> str:
     match what:
         case LearnedCoefficient():
-            start = f" = {format_expression(what.start)}" if what.start is not None else " = random"
+            start = f" = {format_expression(what.start, problem)}" if what.start is not None else " = random"
             return _declared(what.name, what.shape, what.coordinates) + start + _constraint(what.constraint)
         case LearnedStencil():
             extents = "x".join(str(e) for e in what.extents)
@@ -102,7 +104,7 @@ def _boundary(problem: Problem) -> Iterable[str]:
     yield from (f"{name}: periodic" for name in problem.periodic)
     yield from (f"{a.coordinate}: absorbing({spell(a.width)})" for a in problem.absorbing)
     for condition in problem.conditions:
-        equation = f"{format_expression(condition.left)} = {format_expression(condition.right)}"
+        equation = f"{format_expression(condition.left, problem)} = {format_expression(condition.right, problem)}"
         kind = {0: "Dirichlet", 1: "Neumann or Robin"}.get(condition.order, f"order {condition.order}")
         yield f"{_side(problem, condition)}: {equation}  ({condition.field}, {kind})"
     for outflow in problem.outflows:
@@ -118,7 +120,7 @@ def _side(problem: Problem, condition: Condition) -> str:
 
 def _initial(problem: Problem, field: str, order: int, value: ex.Expr) -> str:
     target = f"d{problem.marching}({field})" if order else field
-    return f"{target} = {format_expression(value)}"
+    return f"{target} = {format_expression(value, problem)}"
 
 
 def _numerics(problem: Problem) -> Iterable[str]:
@@ -151,12 +153,15 @@ def _solve(solve: Solve) -> str:
 # --- expressions ------------------------------------------------------------------------------------------------------
 
 
-def format_expression(expr: ex.Expr) -> str:
-    """A checked expression in the notation of the language, with as few brackets as it needs."""
-    return ex.fold(expr, _format)[0]
+def format_expression(expr: ex.Expr, problem: Problem | None = None) -> str:
+    """A checked expression in the notation of the language, with as few brackets as it needs.
+
+    With its problem, it reads back as the same expression; without, `u(x')` shows only what is primed.
+    """
+    return ex.fold(expr, partial(_format, problem))[0]
 
 
-def _format(node: ex.Expr, parts: tuple[tuple[str, int], ...]) -> tuple[str, int]:
+def _format(problem: Problem | None, node: ex.Expr, parts: tuple[tuple[str, int], ...]) -> tuple[str, int]:
     """Text and precedence of a node from those of its children."""
     match node:
         case ex.Number():
@@ -167,8 +172,7 @@ def _format(node: ex.Expr, parts: tuple[tuple[str, int], ...]) -> tuple[str, int
         case ex.CoordinateRef():
             return node.name + "'" * node.primed, ATOM
         case ex.FieldRef() | ex.InputRef():
-            primed = ", ".join(c + "'" for c in node.primed)
-            return node.name + (f"({primed})" if primed else ""), ATOM
+            return node.name + _primed(problem, node), ATOM
         case ex.LetRef() | ex.LearnRef():
             return node.name + (f"({_list(parts)})" if parts else ""), ATOM
         case ex.Negate():
@@ -187,14 +191,23 @@ def _format(node: ex.Expr, parts: tuple[tuple[str, int], ...]) -> tuple[str, int
             return _call(node, parts), ATOM
 
 
+def _primed(problem: Problem | None, node: ex.FieldRef | ex.InputRef) -> str:
+    """The arguments of a field or input, if one is primed."""
+    if not node.primed:
+        return ""
+    listed = node.primed
+    if problem is not None:
+        declared = next(d for d in (*problem.fields, *problem.inputs) if d.name == node.name)
+        listed = tuple(c for c in declared.coordinates if c != problem.marching)
+    return f"({', '.join(c + chr(39) * (c in node.primed) for c in listed)})"
+
+
 def _binary(node: ex.Binary, left: tuple[str, int], right: tuple[str, int]) -> tuple[str, int]:
     rank = PRECEDENCE[node.operator]
     if node.operator == "^":
         return f"{_at_least(left, ATOM)}^{_at_least(right, ATOM)}", POWER
     gap = " " if rank == SUM else ""
-    second = _at_least(right, rank + (node.operator in "-/"))
-    if right[1] == SIGN:
-        second = f"({right[0]})"
+    second = _at_least(right, rank + 1) if right[1] != SIGN else f"({right[0]})"
     return f"{_at_least(left, rank)}{gap}{node.operator}{gap}{second}", rank
 
 

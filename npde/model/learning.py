@@ -136,7 +136,7 @@ def _points(scope: Scope, listed: tuple[str, ...], nodes: int) -> list[dict[str,
     """Positions spread over the extents, both ends among them; fewer for large expressions."""
     if not listed:
         return [{}]
-    count = max(2, min(17, int((100_000 / max(nodes, 1)) ** (1 / len(listed)))))
+    count = max(2, min(17, int((20_000 / max(nodes, 1)) ** (1 / len(listed)))))
     ends = {c.name: (float(c.lower), float(c.upper)) for c in scope.coordinates}
     axes = []
     for coordinate in listed:
