@@ -140,7 +140,7 @@ def _bounded_steps(
         if assessment is not None:
             verdict.judge(assessment, marched, march, float(length) / stated, stated, collector)
         return bound, stated
-    if bound.value is None:
+    if bound.worst is None:
         why = _why_unbounded(assessment)
         collector.add(
             codes.NO_BOUND.at(march.span, why=why, hint=f"state the steps: `march {march.scheme}, steps: 200`, say.")
@@ -148,7 +148,7 @@ def _bounded_steps(
         return bound, 1
     steps = automatic_steps(length, bound)
     if steps > MAX_STEPS:
-        data = {"steps": f"{steps:.3g}", "bound": f"{bound.value:.4g}"}
+        data = {"steps": f"{steps:.3g}", "bound": f"{bound.worst:.4g}"}
         collector.add(codes.TOO_MANY_STEPS.at(march.span, hint="use `march crank_nicolson`, say.", **data))
     return bound, steps
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 import sympy as sp
 
 from npde.discretize.numeric import Array
 from npde.discretize.scheme import Stencil
-from npde.symbolic.system import System
 
 
 @dataclass
@@ -25,7 +25,7 @@ class Strip:
 class Line:
     """Perturbations of N cells across one bounded axis, closed by ghost rules; waves of one wave number along the others."""
 
-    system: System
+    sizes: Mapping[sp.Symbol, int]
     axis: int
     cells: int
     weights: dict[tuple[sp.Symbol, str], tuple[Array, ...]]
@@ -33,14 +33,11 @@ class Line:
     spacings: Sequence[float]
 
     def __post_init__(self) -> None:
-        self.first, total = {}, 0
-        for u in self.system.unknowns:
-            self.first[u.symbol] = total
-            total += u.channels
-        self.channels = total
+        self.first = dict(zip(self.sizes, accumulate(self.sizes.values(), initial=0), strict=False))
+        self.channels = sum(self.sizes.values())
 
     def unknown(self, symbol: sp.Symbol) -> Strip:
-        count = next(u.channels for u in self.system.unknowns if u.symbol == symbol)
+        count = self.sizes[symbol]
         width = min(
             (len(self.weights[symbol, side]) for side in ("lower", "upper") if (symbol, side) in self.weights),
             default=0,
@@ -129,13 +126,14 @@ class Line:
         return Strip(np.einsum("oc,crn->orn", own, data), tangent.margin)
 
     def matrix(self, parts: Sequence[Strip | None]) -> Array:
-        """The closed operator, square over (channel, cell)."""
+        """The closed operators `[components that do not mix, rows, rows]`, rows over (channel, cell)."""
         rows = []
-        for u, part in zip(self.system.unknowns, parts, strict=True):
-            if part is None:
-                rows.append(np.zeros((u.channels * self.cells, self.channels * self.cells), dtype=complex))
-                continue
-            inner = part.data[:, part.margin : part.data.shape[1] - part.margin]
-            whole = np.broadcast_to(inner, (u.channels, *inner.shape[1:]))
-            rows.append(whole.reshape(u.channels * self.cells, -1))
-        return np.concatenate(rows)
+        for part, size in zip(parts, self.sizes.values(), strict=True):
+            inner = np.zeros((1, self.cells, self.channels * self.cells), dtype=complex)
+            if part is not None:
+                inner = part.data[:, part.margin : part.data.shape[1] - part.margin]
+            rows.append(
+                inner if size == 1 else np.broadcast_to(inner, (size, *inner.shape[1:])).reshape(1, -1, inner.shape[2])
+            )
+        count = max(len(r) for r in rows)
+        return np.concatenate([np.broadcast_to(r, (count, *r.shape[1:])) for r in rows], axis=1)

@@ -1,4 +1,4 @@
-"""Eigenvalues of the rates, linearised at sample cells, and the largest step that a scheme allows for them."""
+"""Eigenvalues of the rates, linearized at sample cells, and the largest step that a scheme allows for them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,22 @@ from npde.discretize.linearize import Linearizer
 from npde.discretize.numeric import Array, Unknown
 from npde.discretize.samples import Samples
 from npde.discretize.scheme import AdamsBashforth, Axis, GhostRule, Leapfrog, RungeKutta
+from npde.symbolic import operators as op
 from npde.symbolic.system import System
 
 Marched = RungeKutta | AdamsBashforth | Leapfrog
 
+MIXING = (op.Component, op.Stack, op.MatVec, op.DotProduct, op.KernelApply, op.KernelAdjoint)
+"""Operators that couple the components of an array."""
+
 LINE_CELLS = 32
 """Cells of the closed one-dimensional operator."""
+
+FEWEST_CELLS = 8
+"""The least of them that is worth a look."""
+
+LARGEST_CHANNELS = 32
+"""Coupled channels of a system that is analyzed."""
 
 LARGEST_LINE = 160
 """Rows of a closed operator whose eigenvalues are found; systems with more channels take fewer cells."""
@@ -40,7 +50,7 @@ HARMLESS, FATAL = 1.01, 10.0
 
 @dataclass(frozen=True)
 class Spectrum:
-    """Eigenvalues `λ` of the linearised rates (of a leapfrog: its -ω²) and what is known about them."""
+    """Eigenvalues `λ` of the linearized rates (of a leapfrog: its -ω²) and what is known about them."""
 
     eigenvalues: Array
     varies: bool
@@ -98,12 +108,14 @@ def limits(spectrum: Spectrum, scheme: Marched, linear: bool) -> Limits:
 # --- assembling -------------------------------------------------------------------------------------------------------
 
 
-def wave_numbers(axes: Sequence[Axis], order: int, signs: bool) -> list[Array]:
+def wave_numbers(axes: Sequence[Axis], order: int, signs: bool, channels: int) -> list[Array]:
     """Wave numbers θ of the real grid near the sampled ones, one array an axis, all combinations."""
     d = len(axes)
     if not d:
         return []
     pieces = {1: 32, 2: 8, 3: 4}[d]
+    while pieces > 2 and pieces**d * channels**2 > 2 * MATRICES:
+        pieces //= 2
     fastest = _fastest(order)
     lists = []
     for k, axis in enumerate(axes):
@@ -193,7 +205,7 @@ def _described(values: Array, varies: bool) -> Spectrum:
 
 
 def line_of(
-    system: System,
+    sizes: Mapping[sp.Symbol, int],
     axis: int,
     axes: Sequence[Axis],
     rules: Sequence[GhostRule],
@@ -201,34 +213,36 @@ def line_of(
     thetas: Sequence[float],
 ) -> Line:
     """The closed line across one bounded axis, learned wall coefficients at their starts."""
-    channels = sum(u.channels for u in system.unknowns)
-    cells = max(8, min(LINE_CELLS, LARGEST_LINE // channels))
+    cells = max(FEWEST_CELLS, min(LINE_CELLS, LARGEST_LINE // sum(sizes.values())))
     weights: dict[tuple[sp.Symbol, str], tuple[Array, ...]] = {}
     for rule in rules:
         if rule.axis == axes[axis].name:
             rows = tuple(np.array([_first(samples.value(w)) for w in row]) for row in rule.weights)
             weights[rule.unknown, rule.side] = rows
     spacings = [float(a.spacing) for a in axes]
-    return Line(system, axis, cells, weights, thetas, spacings)
+    return Line(sizes, axis, cells, weights, thetas, spacings)
 
 
 def _first(value: Array) -> float:
     return float(value.reshape(-1)[0])
 
 
-def channel_indices(system: System, which: Sequence[int], cells: int = 1) -> list[int]:
+def channel_indices(sizes: Mapping[sp.Symbol, int], which: Sequence[int], cells: int = 1) -> list[int]:
     """The rows of a matrix over (channel, cell) that belong to some unknowns."""
     found, total = [], 0
-    for k, u in enumerate(system.unknowns):
-        rows = range(total * cells, (total + u.channels) * cells)
+    for k, size in enumerate(sizes.values()):
+        rows = range(total * cells, (total + size) * cells)
         found += list(rows) if k in which else []
-        total += u.channels
+        total += size
     return found
 
 
-def has_odd_derivatives(parts: Mapping[int, Sequence[sp.Expr]] | Sequence[Sequence[sp.Expr]]) -> bool:
-    """Whether a first or third difference, or a flux, occurs: then the sign of a wave number matters."""
-    from npde.symbolic import operators as op
+def sizes_of(system: System, parts: Sequence[Sequence[sp.Expr]]) -> dict[sp.Symbol, int]:
+    """The channels of every unknown; 1 each where no term mixes components."""
+    mixing = any(e.has(*MIXING) for terms in parts for e in terms)
+    return {u.symbol: u.channels if mixing else 1 for u in system.unknowns}
 
-    flat = [e for terms in (parts.values() if isinstance(parts, Mapping) else parts) for e in terms]
-    return any(d.args[2] % 2 for e in flat for d in e.atoms(op.Diff))
+
+def has_odd_derivatives(parts: Sequence[Sequence[sp.Expr]]) -> bool:
+    """Whether a first or third difference, or a flux, occurs: then the sign of a wave number matters."""
+    return any(d.args[2] % 2 for terms in parts for e in terms for d in e.atoms(op.Diff))

@@ -1,4 +1,4 @@
-"""The largest stable step: von Neumann's symbol of the linearised rates and the closed operator across walls, against the region
+"""The largest stable step: von Neumann's symbol of the linearized rates and the closed operator across walls, against the region
 of the scheme. What it costs does not depend on the grid.
 """
 
@@ -26,6 +26,9 @@ from npde.symbolic.system import System
 CLOSURE = 1.25
 """By how much closures at walls may change a spectral radius: beyond it a violation is proved there too."""
 
+AGREEMENT = 0.03
+"""By how much a closed form may differ from the bound that was found: closures, and grids that miss the fastest wave."""
+
 MOST_VARIED = 4
 """Bounded learnables whose ends are combined; more of them go to their ends together."""
 
@@ -41,7 +44,6 @@ class Assessment:
     proof: float | None
     limits: Limits
     oscillates: bool
-    partial: float
     unknown: tuple[str, ...]
     varied: tuple[str, ...]
 
@@ -72,6 +74,9 @@ def assess(
     With `closed` false only waves of wave number zero are looked at: rates without neighbors.
     """
     analysis = _Analysis(system, grid, tuple(rules), scheme, parts, length, closed)
+    if analysis.channels > spectrum.LARGEST_CHANNELS:
+        note = f"more than {spectrum.LARGEST_CHANNELS} coupled channels are not analyzed"
+        return Assessment(StepBound(None, None, False, (note,)), None, Limits(math.inf), False, (), ())
     starts = [analysis.case({}, t) for t in analysis.times()]
     names, ends = analysis.ends()
     others = [analysis.case(values, t) for values in ends for t in analysis.times()]
@@ -82,29 +87,30 @@ def assess(
     constant = analysis.linear and not any(c.spectrum.varies for c in starts) and len(starts) == 1
     sure = constant and not now.spectrum.grows and not now.notes and known and not len(now.limits.oscillations)
     walls = any(not a.periodic for a in grid.axes) and closed
-    formula = closed_forms.formula(system, scheme, analysis.order) if closed else None
+    formula = analysis.formula(now.step) if closed else None
     bound = StepBound(
         value=now.step if known else None,
         formula=formula,
         exact=sure and not walls,
         notes=_notes(analysis, now, unknown),
-        worst=worst.step if known and math.isfinite(worst.step) else None,
+        worst=worst.step if not unknown and math.isfinite(worst.step) else None,
     )
     proof = None if not sure else CLOSURE if walls else 1.0
     varied = tuple(names) if worst.step < now.step else ()
-    return Assessment(bound, proof, now.limits, now.spectrum.oscillates, now.step, unknown, varied)
+    return Assessment(bound, proof, now.limits, now.spectrum.oscillates, unknown, varied)
 
 
 def _notes(analysis: _Analysis, case: _Case, unknown: Sequence[str]) -> tuple[str, ...]:
     notes = []
     if not analysis.linear:
-        notes.append("linearised over the range of the initial state")
+        notes.append("linearized over the range of the initial state")
     if case.spectrum.varies:
         notes.append("coefficients frozen at sample cells")
     if case.spectrum.grows:
         notes.append("growing modes were moved to the imaginary axis")
     if any(not a.periodic for a in analysis.grid.axes) and analysis.closed:
-        notes.append(f"walls by the closed operator of {spectrum.LINE_CELLS} cells")
+        walls = f"walls by the closed operator of {spectrum.LINE_CELLS} cells"
+        notes.append(walls if analysis.channels * spectrum.FEWEST_CELLS <= spectrum.LARGEST_LINE else "walls left out")
     notes += [f"'{name}' is not known before training or running; its terms are left out" for name in unknown]
     return (*notes, *case.notes)
 
@@ -126,11 +132,12 @@ class _Analysis:
         free = {s for terms in self.parts for e in terms for s in e.free_symbols}
         self.present = [m for s, m in self.system.symbols if s in free]
         self.marching = any(s.name == self.system.problem.marching for s in free)
+        self.sizes = spectrum.sizes_of(self.system, self.parts)
+        self.channels = sum(self.sizes.values())
         signs = spectrum.has_odd_derivatives(self.parts)
-        waves = spectrum.wave_numbers(self.grid.axes, self.order, signs) if self.closed else []
+        waves = spectrum.wave_numbers(self.grid.axes, self.order, signs, self.channels) if self.closed else []
         self.thetas = waves or [np.zeros(1) for _ in self.grid.axes] or [np.zeros(1)]
-        channels = sum(u.channels for u in self.system.unknowns)
-        self.count = max(1, min(257, spectrum.MATRICES // (len(self.thetas[0]) * channels**2)))
+        self.count = max(1, min(257, spectrum.MATRICES // (len(self.thetas[0]) * self.channels**2)))
 
     def times(self) -> list[float]:
         """Start, middle and end where coefficients depend on the marching coordinate, else the start."""
@@ -152,6 +159,20 @@ class _Analysis:
             return names, [{n: bounds[n][k] for n in names} for k in (0, 1)]
         return names, [dict(zip(names, ends, strict=True)) for ends in product(*bounds.values())] if names else []
 
+    def formula(self, step: float) -> sp.Expr | None:
+        """The bound in closed form where the table has one and it gives the bound that was found."""
+        found = closed_forms.formula(self.system, self.scheme, self.order) if math.isfinite(step) else None
+        if found is None:
+            return None
+        samples = Samples(self.system, self.grid, self.order)
+        learned = {n: float(samples.value(sp.Symbol(n, real=True)).flat[0]) for n, _ in self.system.starts
+                   if sp.Symbol(n, real=True) in found.free_symbols}  # fmt: skip
+        missing = {s.name for s in found.free_symbols} - set(learned) - {f"h_{a.name}" for a in self.grid.axes}
+        if missing:
+            return None
+        value = closed_forms.at(found, {a.name: float(a.spacing) for a in self.grid.axes}, learned)
+        return found if abs(value - step) <= AGREEMENT * step else None
+
     # --- one case -----------------------------------------------------------------------------------------------------
 
     def case(self, fixed: dict[str, float], time: float) -> _Case:
@@ -163,7 +184,7 @@ class _Analysis:
         samples = Samples(self.system, self.grid, self.order, fixed, time)
         chosen = spectrum.choose_samples(samples, self.count)
         spacings = [float(a.spacing) for a in self.grid.axes]
-        waves = Waves(self.system, self.thetas, spacings)
+        waves = Waves(self.sizes, self.thetas, spacings)
         unknown: dict[str, None] = {}
         moved = spectrum.tangents(Linearizer(samples, chosen, waves), self.parts, unknown)
         matrices = waves.matrix(moved)  # type: ignore[arg-type]
@@ -177,8 +198,8 @@ class _Analysis:
 
     def _spectrum(self, matrices: Array, varies: bool, cells: int) -> Spectrum:
         if isinstance(self.scheme, Leapfrog):
-            kicked = spectrum.channel_indices(self.system, self.scheme.kicked, cells)
-            drifted = spectrum.channel_indices(self.system, self.scheme.drifted, cells)
+            kicked = spectrum.channel_indices(self.sizes, self.scheme.kicked, cells)
+            drifted = spectrum.channel_indices(self.sizes, self.scheme.drifted, cells)
             return spectrum.of_leapfrog(matrices, kicked, drifted, varies)
         return spectrum.of_matrices(matrices, self.scheme, varies)
 
@@ -187,11 +208,11 @@ class _Analysis:
         finite = np.where(np.isfinite(matrices), np.abs(matrices), 0.0)
         size = finite.sum(axis=(-1, -2))
         sample, wave = np.unravel_index(int(np.argmax(size)), size.shape)
-        own = chosen[[int(sample)]] if matrices.shape[0] > 1 else chosen[:1]
+        own = chosen[[int(sample) % len(chosen)]]
         share = 1.0
         for k in self._bounded():
             thetas = [float(t[int(wave)]) for t in self.thetas]
-            line = spectrum.line_of(self.system, k, self.grid.axes, self.rules, samples, thetas)
+            line = spectrum.line_of(self.sizes, k, self.grid.axes, self.rules, samples, thetas)
             moved = spectrum.tangents(Linearizer(samples, own, line), self.parts, {})
             found = self._spectrum(line.matrix(moved), False, line.cells)  # type: ignore[arg-type]
             closed = spectrum.limits(found, self.scheme, self.linear).allowed(self.scheme, self.length)
@@ -199,5 +220,7 @@ class _Analysis:
         return share
 
     def _bounded(self) -> Iterator[int]:
+        if self.channels * spectrum.FEWEST_CELLS > spectrum.LARGEST_LINE:
+            return iter(())
         ruled = {r.axis for r in self.rules}
         return (k for k, a in enumerate(self.grid.axes) if not a.periodic and a.name in ruled)

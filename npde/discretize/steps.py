@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
+from npde.diagnostics import InternalError
 from npde.diagnostics.catalogue import numerics as codes
 from npde.discretize.scheme import StepBound
 from npde.model.problem import Coordinate, Exact, March
@@ -47,7 +48,6 @@ def stated_steps(march: March, time: Coordinate) -> int | None:
 
 def automatic_steps(length: Exact, bound: StepBound) -> int:
     """ceil(T/(0.9 · bound)), the bound taken at the worst end of bounded learnables."""
-    worst = bound.worst if bound.worst is not None else bound.value
-    if worst is None:
-        raise ValueError("no bound to take steps from")
-    return max(1, math.ceil(float(length) / (float(SAFETY) * worst)))
+    if bound.worst is None:
+        raise InternalError("no bound to take steps from")
+    return max(1, math.ceil(float(length) / (float(SAFETY) * bound.worst)))

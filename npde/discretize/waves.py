@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 import sympy as sp
 
 from npde.discretize.numeric import Array
 from npde.discretize.scheme import Stencil
-from npde.symbolic.system import System
 
 
 @dataclass
 class Waves:
-    """Perturbations e^{iθ·j}: tangents `[components, samples, waves, channels]`, `thetas` one array of waves an axis."""
+    """Perturbations e^{iθ·j}: tangents `[components, samples, waves, channels]`, `thetas` one array of waves an axis.
 
-    system: System
+    `sizes` has the channels of each unknown; all are 1 where components do not mix: they then count as further samples.
+    """
+
+    sizes: Mapping[sp.Symbol, int]
     thetas: Sequence[Array]
     spacings: Sequence[float]
 
     def __post_init__(self) -> None:
-        self.first, total = {}, 0
-        for u in self.system.unknowns:
-            self.first[u.symbol] = total
-            total += u.channels
-        self.channels = total
+        self.first = dict(zip(self.sizes, accumulate(self.sizes.values(), initial=0), strict=False))
+        self.channels = sum(self.sizes.values())
 
     def unknown(self, symbol: sp.Symbol) -> Array:
-        count = next(u.channels for u in self.system.unknowns if u.symbol == symbol)
+        count = self.sizes[symbol]
         one = np.zeros((count, 1, 1, self.channels), dtype=complex)
         for c in range(count):
             one[c, 0, 0, self.first[symbol] + c] = 1
@@ -74,10 +74,13 @@ class Waves:
 
     def matrix(self, parts: Sequence[Array | None]) -> Array:
         """The frozen operator `[samples, waves, channels, channels]`."""
-        rows = []
-        for u, part in zip(self.system.unknowns, parts, strict=True):
-            part = np.zeros((1, 1, 1, self.channels), dtype=complex) if part is None else part
-            rows.append(np.broadcast_to(part, (u.channels, *part.shape[1:])))
+        zero = np.zeros((1, 1, 1, self.channels), dtype=complex)
+        present = [zero if part is None else part for part in parts]
+        if all(size == 1 for size in self.sizes.values()):
+            whole = np.stack(np.broadcast_arrays(*present))
+            shape = (-1, whole.shape[3], self.channels, self.channels)
+            return whole.transpose(1, 2, 3, 0, 4).reshape(shape)
+        rows = [np.broadcast_to(p, (n, *p.shape[1:])) for p, n in zip(present, self.sizes.values(), strict=True)]
         shape = np.broadcast_shapes(*(r.shape[1:] for r in rows))
         return np.concatenate([np.broadcast_to(r, (len(r), *shape)) for r in rows]).transpose(1, 2, 0, 3)
 

@@ -13,7 +13,8 @@ ARGUMENT_ORDER = Code(
     "N0950",
     "'{name}' at another place than its own '{coordinate}' is not supported yet.",
     "'{coordinate}' was declared here",
-    "A learned array is read at the cell where the expression stands, at the variable of an integral in its own place, or at one difference `x - x'` (a "
+    "A learned array is read at the cell where the expression stands, at the variable of an integral in its own "
+    "place, or at one difference `x - x'` (a "
     "convolution along one axis).",
     heat(declare="learn W(x, x')", equation="dt(u) = integral(W(x', x)*u(x'), x')"),
 )
@@ -21,7 +22,8 @@ NONSEPARABLE = Code(
     "N0953",
     "An integrand that does not come apart into a kernel and a density is not supported yet.",
     "{why}",
-    "Under `integral(…, x')` each term is a product of what is read at x, what is read at x', and at most one kernel of both: `W(x, x')*u(x')`, "
+    "Under `integral(…, x')` each term is a product of what is read at x, what is read at x', and at most one kernel "
+    "of both: `W(x, x')*u(x')`, "
     "`exp(-(x - x')^2)*u(x')*u(x)`. That is what becomes a dense layer.",
     heat(equation="dt(u) = integral(tanh(u(x') - u(x)), x')"),
 )
@@ -29,14 +31,16 @@ ADJOINT_OF_MANY = Code(
     "N0955",
     "'adjoint({name})' of more than one field is not supported yet.",
     "whose boundary closes '{name}'?",
-    "The transpose of a learned stencil includes its ghost cells, and these belong to one field: `adjoint(K)(relu(K(u) + b))`.",
+    "The transpose of a learned stencil includes its ghost cells, and these belong to one field: "
+    "`adjoint(K)(relu(K(u) + b))`.",
     _TWO + "learn K stencil 3 = dxx\ndt(u) = adjoint(K)(u*v)\ndt(v) = dxx(v)\n" + _TWO_END,
 )
 UNSOLVED_RATES = Code(
     "N0957",
     "These equations cannot be solved for their time derivatives.",
     "the system for the time derivatives is singular, too large, or has coefficients that hold fields",
-    "The factor of a time derivative must not vanish. Where several stand in one equation, the linear system for them must have one solution, with coefficients free of fields.",
+    "The factor of a time derivative must not vanish. Where several stand in one equation, the linear system for "
+    "them must have one solution, with coefficients free of fields.",
     heat(equation="(x - x)*dt(u) = dxx(u)"),
 )
 COUPLED_PARTS = Code(
@@ -50,7 +54,8 @@ WALL_COEFFICIENT = Code(
     "N0959",
     "A wall condition whose coefficient is '{name}' is not supported yet.",
     "'{name}' changes over time, by sample, or across the wall",
-    "Coefficients of a wall condition may be constants, functions of the position along the wall, and learned values that stay the same over a march. "
+    "Coefficients of a wall condition may be constants, functions of the position along the wall, and learned values "
+    "that stay the same over a march. "
     "The data on the other side may change.",
     heat(declare="input b(t)", boundary="boundary u + b*dn(u) = 0"),
 )
@@ -58,14 +63,16 @@ NO_REAL_VALUE = Code(
     "N0960",
     "An expression without a finite real value is not supported.",
     "not a finite real number",
-    "Values are real numbers (complex ones are pairs of them). A division by zero, the logarithm of zero and roots of negative numbers have none.",
+    "Values are real numbers (complex ones are pairs of them). A division by zero, the logarithm of zero and roots "
+    "of negative numbers have none.",
     heat(equation="dt(u) = dxx(u) + u/(x - x)"),
 )
 TOO_LARGE = Code(
     "N0961",
     "An expression of more than {limit} operations is not supported.",
     "grows beyond the limit here",
-    "Known functions are written out where they are used and complex products multiply their parts, so an expression may be far larger than its text.",
+    "Known functions are written out where they are used and complex products multiply their parts, so an expression "
+    "may be far larger than its text.",
     heat(field="field u(x, t) complex", equation="i*dt(u) = " + "*".join(f"(u + {k})" for k in range(1, 25))),
 )
 
@@ -89,7 +96,8 @@ OUTFLOW = Code(
     "N0964",
     "'outflow' is not supported yet.",
     "needs one-sided differences",
-    "One-sided closures where advection leaves are not built yet. A little diffusion and `dn({field}) = 0` on this side is a common substitute.",
+    "One-sided closures where advection leaves are not built yet. A little diffusion and `dn({field}) = 0` on this "
+    "side is a common substitute.",
     heat(equation="dt(u) = -dx(u)", boundary="boundary x = 0: u = 0\nboundary x = 1: outflow"),
 )
 ABSORBING = Code(
@@ -103,21 +111,24 @@ UPWIND = Code(
     "N0966",
     "'upwind' differences are not supported yet.",
     "first derivatives are centered",
-    "Centered differences with a Runge-Kutta scheme of order three or four (`ssprk3`, `rk4`) march smooth advection stably.",
+    "Centered differences with a Runge-Kutta scheme of order three or four (`ssprk3`, `rk4`) march smooth advection "
+    "stably.",
     heat(equation="dt(u) = -dx(u)", grid="grid x: 32, upwind 3"),
 )
 HIGH_CONDITION = Code(
     "N0967",
     "A wall condition of normal order {order} is not supported yet.",
     "derivative of order {order} across the wall",
-    "Conditions on a field and its first normal derivative close second-order operators; higher ones belong to operators of order four and more.",
+    "Conditions on a field and its first normal derivative close second-order operators; higher ones belong to "
+    "operators of order four and more.",
     heat(boundary="boundary dxx(u) = 0"),
 )
 NONLOCAL_AT_WALLS = Code(
     "N0969",
     "A derivative across the bounded axis '{coordinate}' of a nonlocal term is not supported yet.",
     "no ghost cells here",
-    "Ghost cells belong to fields. What comes out of an integral or of a transposed stencil has none, so its derivative has no meaning at the walls.",
+    "Ghost cells belong to fields. What comes out of an integral or of a transposed stencil has none, so its "
+    "derivative has no meaning at the walls.",
     heat(
         declare="learn W(x, x')",
         equation="dt(u) = dxx(integral(W(x, x')*u(x'), x'))",
@@ -138,28 +149,32 @@ STEADY = Code(
     "N0971",
     "A steady problem is not supported yet.",
     "no coordinate is marched along",
-    "Solvers for `F(u) = 0` are not built yet. Marching the evolution equation until nothing changes finds the same solution where it is stable.",
+    "Solvers for `F(u) = 0` are not built yet. Marching the evolution equation until nothing changes finds the same "
+    "solution where it is stable.",
     "coordinates x in [0, 1]\nfield u(x)\ndxx(u) = 1\nboundary u = 0\ngrid x: 32\nsolve direct\n",
 )
 NONLINEAR_IMPLICIT = Code(
     "N0972",
     "'crank_nicolson' for a nonlinear equation is not supported yet.",
     "not linear in the fields",
-    "One linear system a step is solved; a nonlinear equation would need Newton's method. `strang` splits a pointwise nonlinearity off, `rk4` marches it explicitly.",
+    "One linear system a step is solved; a nonlinear equation would need Newton's method. `strang` splits a "
+    "pointwise nonlinearity off, `rk4` marches it explicitly.",
     heat(equation="dt(u) = dxx(u) - u^3", march="march crank_nicolson, steps: 10"),
 )
 VARYING_IMPLICIT = Code(
     "N0973",
     "'{scheme}' with a coefficient that changes along '{time}' is not supported yet.",
     "'{name}' changes along '{time}'",
-    "The matrix is factored once a march, so what multiplies the fields must stay the same. Sources and boundary data may change.",
+    "The matrix is factored once a march, so what multiplies the fields must stay the same. Sources and boundary "
+    "data may change.",
     heat(declare="learn D(t) = 1", equation="dt(u) = D*dxx(u)", march="march crank_nicolson, steps: 10"),
 )
 DENSE_IMPLICIT = Code(
     "N0974",
     "'{scheme}' with a nonlocal linear term is not supported yet.",
     "couples all cells",
-    "The matrix of the step is banded when every term reads neighboring cells only. Integrals make it dense; march them with an explicit scheme.",
+    "The matrix of the step is banded when every term reads neighboring cells only. Integrals make it dense; march "
+    "them with an explicit scheme.",
     heat(
         declare="learn W(x, x')",
         equation="dt(u) = dxx(u) + integral(W(x, x')*u(x'), x')",
@@ -170,7 +185,8 @@ STRANG_TERM = Code(
     "N0975",
     "'strang' cannot split this term.",
     "{why}",
-    "One half has the linear terms with derivatives and constant coefficients, the other the terms without derivatives, cell by cell. What is neither, such as `u*dx(u)` or "
+    "One half has the linear terms with derivatives and constant coefficients, the other the terms without "
+    "derivatives, cell by cell. What is neither, such as `u*dx(u)` or "
     "`div(a*grad(u))` with a varying `a`, needs another scheme.",
     heat(equation="dt(u) = dxx(u) - u*dx(u)", march="march strang, steps: 10"),
 )
@@ -178,7 +194,8 @@ LEAPFROG = Code(
     "N0976",
     "'leapfrog' cannot march this system.",
     "{why}",
-    "Leapfrog updates positions by velocities and velocities by positions. It needs equations of second order in time whose force is free of velocities, or fields "
+    "Leapfrog updates positions by velocities and velocities by positions. It needs equations of second order in "
+    "time whose force is free of velocities, or fields "
     "that split into two groups, each driven by the other alone.",
     heat(equation="dt(u) = dxx(u)", march="march leapfrog, steps: 10"),
 )

@@ -10,7 +10,8 @@ UNSTABLE = Code(
     "N0701",
     "A step of {dt} is unstable.",
     "must not exceed {bound}",
-    "The eigenvalues of the discrete operator, times the step, must lie inside the stability region of the scheme; otherwise errors grow from step to step. For this linear "
+    "The eigenvalues of the discrete operator, times the step, must lie inside the stability region of the scheme; "
+    "otherwise errors grow from step to step. For this linear "
     "equation the bound is proved by Fourier analysis.",
     heat(march="march euler, steps: 10"),
 )
@@ -18,7 +19,8 @@ LIKELY_UNSTABLE = Code(
     "N0702",
     "A step of {dt} is likely to be unstable.",
     "should not exceed about {bound}",
-    "The bound was found for the equation linearised over the range of the initial state, with coefficients frozen at sample cells. It is a good guide, no proof.",
+    "The bound was found for the equation linearized over the range of the initial state, with coefficients frozen "
+    "at sample cells. It is a good guide, no proof.",
     heat(equation="dt(u) = dxx(u) - u^3", initial="initial u = sin(2*pi*x)", march="march euler, steps: 10"),
     severity="warning",
 )
@@ -26,7 +28,8 @@ OSCILLATION = Code(
     "N0703",
     "'{scheme}' amplifies the oscillations of this equation {factor}-fold over the march.",
     "no step is stable",
-    "All eigenvalues of the operator are imaginary, and the stability region of this scheme holds no interval of the imaginary axis, so every oscillation grows. How much over "
+    "All eigenvalues of the operator are imaginary, and the stability region of this scheme holds no interval of the "
+    "imaginary axis, so every oscillation grows. How much over "
     "the whole march depends on the step.",
     heat(equation=_ADVECTION, march="march heun, steps: 50", grid="grid x: 128"),
 )
@@ -34,7 +37,8 @@ OSCILLATION_SLOW = Code(
     "N0704",
     "'{scheme}' amplifies the oscillations of this equation by {factor} over the march.",
     "grows slowly at this step",
-    "All eigenvalues of the operator are imaginary, and the stability region of this scheme holds no interval of the imaginary axis. At this step the growth is small; a smaller step or a "
+    "All eigenvalues of the operator are imaginary, and the stability region of this scheme holds no interval of the "
+    "imaginary axis. At this step the growth is small; a smaller step or a "
     "scheme of order three or four makes it negligible.",
     heat(equation=_ADVECTION, march="march heun, steps: 400", grid="grid x: 64"),
     severity="warning",
@@ -43,21 +47,24 @@ EULER_SCHRODINGER = Code(
     "N0705",
     "'euler' is unstable for a Schrödinger equation at every step.",
     "every wave grows at every step",
-    "The eigenvalues are imaginary, so each step of Euler's method multiplies a mode of frequency ω by √(1 + ω²dt²) > 1.",
+    "The eigenvalues are imaginary, so each step of Euler's method multiplies a mode of frequency ω by √(1 + ω²dt²) "
+    "> 1.",
     heat(**_SCHRODINGER, march="march euler, steps: 100000"),
 )
 NO_BOUND = Code(
     "N0706",
     "'dt: auto' finds no step for this equation.",
     "{why}",
-    "`dt: auto` takes 0.9 of the largest stable step. That must be known from the file alone and finite: random starts, inputs that set the initial state and unconditionally stable schemes give none.",
+    "`dt: auto` takes 0.9 of the largest stable step. That must be known from the file alone and finite: random "
+    "starts, inputs that set the initial state and unconditionally stable schemes give none.",
     heat(march="march crank_nicolson, dt: auto"),
 )
 LEARNABLE_LEAVES = Code(
     "N0707",
     "A step of {dt} is unstable for some values that {names} may take.",
     "stable up to {bound} at the ends of the intervals",
-    "The step is stable at the start values. Learned values are kept in their intervals only, and at an end of these the scheme is unstable, so training may run into it.",
+    "The step is stable at the start values. Learned values are kept in their intervals only, and at an end of these "
+    "the scheme is unstable, so training may run into it.",
     heat(declare="learn D = 0.1 in [0, 10]", equation="dt(u) = D*dxx(u)", march="march euler, steps: 500"),
     severity="warning",
 )
@@ -65,7 +72,8 @@ SINGULAR_WALL = Code(
     "N0708",
     "This condition does not determine the value at the wall.",
     "singular on this grid",
-    "Ghost cells come from a polynomial through the condition and the cells next to the wall. For this combination of coefficients and spacing every polynomial satisfies the condition alike. Another "
+    "Ghost cells come from a polynomial through the condition and the cells next to the wall. For this combination "
+    "of coefficients and spacing every polynomial satisfies the condition alike. Another "
     "number of cells along the axis, or another coefficient, avoids it.",
     heat(boundary="boundary x = 0: u = 0\nboundary x = 1: u - 1/64*dn(u) = 1", grid="grid x: 32"),
 )
@@ -73,6 +81,7 @@ TOO_MANY_STEPS = Code(
     "N0709",
     "'dt: auto' would take {steps} steps.",
     "the largest stable step is {bound}",
-    "The limit keeps a slip from running forever. An implicit scheme takes larger steps where the equation is linear; a coarser grid raises the bound of an explicit one.",
+    "The limit keeps a slip from running forever. An implicit scheme takes larger steps where the equation is "
+    "linear; a coarser grid raises the bound of an explicit one.",
     heat(equation="dt(u) = 1e12*dxx(u)", march="march euler, dt: auto"),
 )
