@@ -69,9 +69,9 @@ class Commands(click.Group):
             status = super().main(args, *more, **extra)
             sys.stdout.flush()
         except BrokenPipeError:
-            # The reader has gone; what is still buffered must not raise again at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            status = DONE
+            # The reader has gone; what is still buffered must not raise again at exit. (click does so while a command runs.)
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+            status = WRONG
         except (KeyboardInterrupt, click.Abort):
             click.echo("Interrupted.", err=True)
             status = INTERRUPTED
