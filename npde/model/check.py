@@ -102,8 +102,7 @@ def prepare(file: tree.SyntaxTree, overrides: Overrides) -> Scope:
     elif along is not None and along.id in coordinates and not along.primes:
         scope.marching = along.id
     elif along is not None:
-        listed = ", ".join(f"'{c}'" for c in coordinates) or "not declared"
-        collector.add(name_codes.NOT_A_COORDINATE.at(along.span, name=along.id, coordinates=listed))
+        scope.not_a_coordinate(along.id, along.span)
     return scope
 
 
@@ -198,7 +197,7 @@ def check_declarations(scope: Scope) -> None:
     elif not scope.fields and not any(isinstance(d, Broken) for d in scope.names.values()):
         listed = ", ".join(scope.coordinate_names)
         scope.collector.add(name_codes.NO_FIELD.at(scope.coordinates[0].span, hint=f"add `field u({listed})`."))
-    if len(scope.space) > 3:
+    if len(scope.space) > 3 and not scope.strangers:
         scope.collector.add(unsupported.MORE_AXES.at(scope.space[3].span, count=len(scope.space)))
 
 

@@ -197,8 +197,8 @@ def _primed(problem: Problem | None, node: ex.FieldRef | ex.InputRef) -> str:
         return ""
     listed = node.primed
     if problem is not None:
-        declared = next(d for d in (*problem.fields, *problem.inputs) if d.name == node.name)
-        listed = tuple(c for c in declared.coordinates if c != problem.marching)
+        coordinates = {d.name: d.coordinates for d in problem.fields} | {d.name: d.coordinates for d in problem.inputs}
+        listed = tuple(c for c in coordinates[node.name] if c != problem.marching)
     return f"({', '.join(c + chr(39) * (c in node.primed) for c in listed)})"
 
 

@@ -264,7 +264,12 @@ class Elaborator:
 
     def _unknown(self, name: tree.Name, node: tree.Call) -> Reading:
         self.scope.unknown_function(name)
-        yield from self.arguments(node)
+        for argument in node.arguments:
+            if isinstance(argument, tree.Compare):
+                yield argument.left
+                yield argument.right
+            else:
+                yield argument
         return None
 
     # --- helpers of all readers ---------------------------------------------------------------------------------------

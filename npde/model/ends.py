@@ -52,6 +52,9 @@ def initial_target(scope: Scope, node: tree.Expression) -> tuple[Field, int] | N
         if orders is not None and scope.marching is not None and list(orders) == [scope.marching]:
             order, node = orders[scope.marching], node.arguments[0]
     called = node.callee if isinstance(node, tree.Call) else node
+    if isinstance(node, tree.Call) and isinstance(called, tree.Name) and not scope.means_something(called.id):
+        scope.unknown_function(called)
+        return None
     declared = scope.find(called.id) if isinstance(called, tree.Name) else None
     if isinstance(called, tree.Name) and declared is None and node is called:
         scope.undeclared(called)

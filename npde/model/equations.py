@@ -48,9 +48,9 @@ def assign(scope: Scope, equations: list[Equation], *, all_read: bool) -> dict[s
         for field, order, _ in derivatives(scope, equation):
             orders[field] = max(order, orders.get(field, 0))
     if not orders and equations and all_read:
-        coordinate = next(c for c in scope.coordinates if c.name == scope.marching)
+        span = scope.time.span if scope.time else equations[0].span
         hint = f"write `d{scope.marching}({scope.fields[0].name}) = …`." if scope.fields else ""
-        scope.collector.add(codes.NOTHING_MARCHES.at(coordinate.span, name=scope.marching, hint=hint))
+        scope.collector.add(codes.NOTHING_MARCHES.at(span, name=scope.marching, hint=hint))
         return {}
     solved: dict[str, Equation] = {}
     stray = False
@@ -63,8 +63,8 @@ def assign(scope: Scope, equations: list[Equation], *, all_read: bool) -> dict[s
             twice(scope, name, equation, solved[name])
             continue
         solved[name] = equation
-        for field in [f for f in scope.fields if f.name == name]:  # none if a second declaration spoiled it
-            check_form(scope, equation, field)
+        for declared in [f for f in scope.fields if f.name == name]:  # none if a second declaration spoiled it
+            check_form(scope, equation, declared)
     if all_read and not stray:
         for missing in [f for f in scope.fields if f.name not in solved]:
             hint = f"add `d{scope.marching}({missing.name}) = …`."

@@ -173,7 +173,7 @@ def regions(reading: Elaborator, node: tree.Call) -> Reading:
         return None
     if operand.type.shape:
         return reading.needs("regions", "a scalar", operand)
-    if len(reading.scope.space) not in (1, 2):
+    if len(reading.scope.space) not in (1, 2) and not reading.scope.strangers:
         why = f"it divides a line or a plane, not {len(reading.scope.space)} dimensions"
         reading.report(codes.NOT_HERE, node.span, name="regions", place="this problem", why=why)
         return None

@@ -102,7 +102,7 @@ def read_march(scope: Scope, statement: tree.March, draft: Draft) -> None:
     draft.failed.add("march")
     if scope.marching is None:
         hint = "add `t in [0, 1]` to `coordinates`, or name the coordinate: `march … along …`."
-        if statement.along is None:
+        if statement.along is None and "t" not in scope.strangers:
             scope.collector.add(codes.NOTHING_TO_MARCH.at(statement.span, hint=hint))
         return
     name = statement.scheme
@@ -255,7 +255,7 @@ def grid(scope: Scope, draft: Draft, overrides: Overrides) -> tuple[tuple[str, i
     total = 1
     for coordinate in scope.space:
         if coordinate.name not in given:
-            if "grid" not in draft.failed:
+            if "grid" not in draft.failed and not scope.strangers:
                 hint = f"add `grid {coordinate.name}: 128`."
                 scope.collector.add(codes.NO_GRID.at(coordinate.span, hint=hint, name=coordinate.name))
             continue
@@ -276,10 +276,10 @@ def time_scheme(scope: Scope, draft: Draft, overrides: Overrides) -> March | Non
     if over is not None:
         march = overridden(scope, draft, over.scheme, over.steps, over.dt)
     elif march is None and "march" not in draft.seen:
-        coordinate = next(c for c in scope.coordinates if c.name == scope.marching)
+        span = scope.time.span if scope.time else NOWHERE
         along = "" if scope.marching == "t" else f" along {scope.marching}"
         hint = f"add `march rk4{along}, steps: 100`."
-        scope.collector.add(codes.NO_MARCH.at(coordinate.span, hint=hint, name=scope.marching))
+        scope.collector.add(codes.NO_MARCH.at(span, hint=hint, name=scope.marching))
     if march is not None and march.dt not in (None, "auto"):
         check_divides(scope, draft, march, given=over is not None and over.dt is not None)
     return march
@@ -316,10 +316,10 @@ def overridden(
 
 def check_divides(scope: Scope, draft: Draft, march: March, *, given: bool) -> None:
     """Whether the step divides the extent into whole steps; reported with the nearest one that does."""
-    time = next(c for c in scope.coordinates if c.name == scope.marching)
-    extent, dt = time.upper - time.lower, march.dt
-    assert dt is not None
-    assert dt != "auto"
+    time, dt = scope.time, march.dt
+    if time is None or dt is None or dt == "auto":
+        return
+    extent = time.upper - time.lower
     whole = extent / dt
     near = max(1, round(whole))
     place = NOWHERE if given else draft.seen["dt"]

@@ -70,7 +70,8 @@ class Scope:
     `marching` and the names of all coordinates, in order, are known from the start (the former follows from
     `march … along` or a coordinate `t`); `later` has every name that the file declares anywhere, with the place;
     `values` the constants among the `let`s; `weight` the expanded size and the nesting of each `let`; `extents` the
-    extents as the file has them, before options override them.
+    extents as the file has them, before options override them; `strangers` the undeclared names that were reported, once
+    each however often they occur.
     """
 
     source: Source
@@ -85,6 +86,7 @@ class Scope:
     occurrences: dict[str, int] = field(default_factory=dict)
     extents: dict[str, tuple[Exact, Exact]] = field(default_factory=dict)
     outputs: dict[str, Span] = field(default_factory=dict)
+    strangers: set[str] = field(default_factory=set)
 
     # --- what there is ------------------------------------------------------------------------------------------------
 
@@ -97,6 +99,11 @@ class Scope:
     def space(self) -> tuple[Coordinate, ...]:
         """The coordinates but the marching one."""
         return tuple(c for c in self.coordinates if c.name != self.marching)
+
+    @property
+    def time(self) -> Coordinate | None:
+        """The marching coordinate, if its declaration is sound."""
+        return next((c for c in self.coordinates if c.name == self.marching), None)
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -169,10 +176,17 @@ class Scope:
             return None
         return {c: parts.count(c) for c in sorted(set(parts))}
 
+    def means_something(self, name: str) -> bool:
+        """Whether a name can be called: an operator, a derivative, or declared."""
+        return name in OPERATORS or name in self.names or self.derivative(name) is not None
+
     # --- what may have been meant -------------------------------------------------------------------------------------
 
     def undeclared(self, name: tree.Name) -> None:
-        """Report a name that means nothing here."""
+        """Report a name that means nothing here, the first time it occurs."""
+        if name.id in self.strangers:
+            return
+        self.strangers.add(name.id)
         if name.id in self.later:
             line, _ = self.source.position(self.later[name.id].start)
             hint = "move its declaration up, before the line that uses it."
@@ -187,6 +201,8 @@ class Scope:
 
     def unknown_function(self, name: tree.Name) -> None:
         """Report a call of what is no operator and not declared."""
+        if name.id in self.strangers:
+            return
         if name.id in self.later:
             self.undeclared(name)
             return
@@ -199,13 +215,17 @@ class Scope:
             self.not_a_coordinate(wrong, name.span)
             return
         derivatives = [f"d{c}" for c in sorted(self.coordinate_names)]
+        self.strangers.add(name.id)
         near = nearest(name.id, [*OPERATORS, *derivatives, *self.names])
         hint = f"did you mean `{near}`?" if near else ""
         self.collector.add(codes.UNKNOWN_FUNCTION.at(name.span, name=name.id, hint=hint))
 
     def not_a_coordinate(self, name: str, span: Span, hint: str = "") -> None:
-        """Report a name that should be a coordinate."""
-        known = [c.name for c in self.coordinates]
+        """Report a name that should be a coordinate, the first time it occurs."""
+        if name in self.strangers:
+            return
+        self.strangers.add(name)
+        known = self.coordinate_names
         near = nearest(name, known)
         listed = ", ".join(f"'{c}'" for c in known) or "not declared yet"
         self.collector.add(
