@@ -287,8 +287,8 @@ class Context:
             block = self.expression_block(label, [expr], layout or None, [1], join=False)
             self.blocks.append(block)
             sources = tuple(self.scheme.system.unknowns[k].symbol for k in layout)
-            channels = block.node(block.outputs[0]).shape.channels
-            self.operators[key] = (label, sources, self._offsets_of(block), channels)
+            shape = block.node(block.outputs[0]).shape
+            self.operators[key] = (label, sources, self._offsets_of(block), shape)
         return self.operators[key]
 
     def _offsets_of(self, block: Block) -> Offsets:

@@ -38,8 +38,8 @@ POINTWISE_LIKE = (op.Component, op.Stack, op.ClosureApply, op.MatVec, op.DotProd
 
 Offsets = tuple[tuple[int, ...], ...]
 
-Operator = tuple[str, tuple[sp.Symbol, ...], Offsets, int]
-"""The block of an operator on the grid: its name, the unknowns it reads, the cells it looks at, its channels."""
+Operator = tuple[str, tuple[sp.Symbol, ...], Offsets, Shape]
+"""The block of an operator on the grid: its name, the unknowns it reads, the cells it looks at, its shape."""
 
 
 def pattern(taps: Iterable[tuple[int, ...]], walls: tuple[int, ...]) -> Offsets:
@@ -171,9 +171,9 @@ class FlatLowering(Lowering):
     def matrix(self, expr: sp.Expr) -> str:
         """An affine operator of some unknowns as a sparse matrix."""
         assert self.operator is not None
-        block, sources, offsets, rows = self.operator(expr)
+        block, sources, offsets, shape = self.operator(expr)
         learned = any(isinstance(self.meaning(s), LearnedCoefficient | LearnedStencil) for s in expr.free_symbols)
-        return self.sparse(block, self.joined(sources), rows, offsets, release=not learned)
+        return self.sparse(block, self.joined(sources), shape.channels, offsets, release=not learned)
 
     def joined(self, sources: tuple[sp.Symbol, ...]) -> str:
         """Flat unknowns behind one another."""
@@ -198,8 +198,7 @@ class FlatLowering(Lowering):
     def _on_grid(self, expr: sp.Expr) -> str:
         """An operator that is no matrix: its block runs on the grid."""
         assert self.operator is not None
-        block, sources, _, rows = self.operator(expr)
-        grid = Shape(True, rows, self.scheme.grid.shape)
+        block, sources, _, grid = self.operator(expr)
         flat = self.joined(sources) if sources else self.state
         total = self.shape(flat).channels
         shape = Shape(True, total, self.scheme.grid.shape)
