@@ -16,7 +16,7 @@ from sympy.core.relational import Relational
 
 from npde.diagnostics import InternalError
 from npde.discretize import stencils
-from npde.discretize.scheme import Scheme, Stencil
+from npde.discretize.scheme import GhostRule, Scheme, Stencil
 from npde.graph.builder import BlockBuilder, identifier, joint
 from npde.graph.graph import Region, Shape
 from npde.graph.layers import (
@@ -369,8 +369,7 @@ class Lowering:
             if not rule.data.is_number and not self.homogeneous:
                 data.append(k)
                 arrays.append(self._wall_data(rule.data, rule.axis, rule.side, widths))
-        symbols = sorted({s for r in rules for w in self._rule_weights(r) for s in w.free_symbols}, key=str)
-        extra = [self._symbol(s, self.interior) for s in symbols]
+        rules, symbols, extra = self._along_walls(rules, widths)
         shape = self.shape(base)
         parts = [shape, *(self.shape(n) for n in [*arrays, *extra])]
         extents = tuple(
@@ -378,15 +377,26 @@ class Lowering:
         )
         if self.homogeneous:
             rules = [replace(r, data=sp.Integer(0)) for r in rules]
-        layer = Ghost(symbol, widths, tuple(rules), tuple(data), tuple(symbols))
+        layer = Ghost(symbol, widths, tuple(rules), tuple(data), symbols)
         padded = Shape(any(p.batch for p in parts), shape.channels, extents)
         return self.builder.add(layer, (base, *arrays, *extra), padded, Region(widths), f"{symbol.name}_ghost")
 
-    @staticmethod
-    def _rule_weights(rule: object) -> Iterable[sp.Expr]:
-        for row in rule.weights:  # type: ignore[attr-defined]
-            yield from row
-        yield from rule.data_weights  # type: ignore[attr-defined]
+    def _along_walls(
+        self, rules: list[GhostRule], widths: tuple[int, ...]
+    ) -> tuple[list[GhostRule], tuple[sp.Symbol, ...], list[str]]:
+        """Rules, the symbols of their weights and the nodes of these. A coefficient that varies along a wall is asked for on the ghost
+        cells of earlier axes as well; one symbol may be asked for on walls of several axes, and is renamed there."""
+        found: dict[sp.Symbol, str] = {}
+        own = []
+        for rule in rules:
+            axis = next(i for i, a in enumerate(self.scheme.grid.axes) if a.name == rule.axis)
+            region = Region(tuple(w if i < axis else 0 for i, w in enumerate(widths)))
+            symbols = sorted({s for w in _weights(rule) for s in w.free_symbols}, key=str)
+            names = {s: s if region == self.interior else sp.Symbol(f"{s.name} along {rule.axis}", real=True) for s in symbols}
+            found |= {names[s]: self._symbol(s, region) for s in symbols}
+            weights = tuple(tuple(w.xreplace(names) for w in row) for row in rule.weights)
+            own.append(replace(rule, weights=weights, data_weights=tuple(w.xreplace(names) for w in rule.data_weights)))
+        return own, tuple(found), list(found.values())
 
     def _wall_data(self, data: sp.Expr, axis: str, side: str, widths: tuple[int, ...]) -> str:
         """Wall data along the wall, ghost cells of earlier axes included; the coordinate across it is the wall's position."""
@@ -522,11 +532,10 @@ class Lowering:
                     if rule is None:
                         raise InternalError(f"no ghost rule for {unknown} at the {side} end of {axis.name}")
                     rules.append(rule)
-        symbols = sorted({s for r in rules for row in r.weights for w in row for s in w.free_symbols}, key=str)
-        extra = tuple(self._symbol(s, self.interior) for s in symbols)
+        rules, symbols, extra = self._along_walls(rules, tuple(e // 2 for e in meaning.extents))
         periodic = tuple(a.periodic for a in self.scheme.grid.axes)
         channels = meaning.channels[1] if meaning.channels else self.shape(source).channels
-        layer = ConvolutionAdjoint(meaning.name, meaning.extents, tuple(rules), periodic, tuple(symbols))
+        layer = ConvolutionAdjoint(meaning.name, meaning.extents, tuple(rules), periodic, symbols)
         out = Shape(True, channels, self.full(self.interior))
         return self.builder.add(layer, (source, weight, *extra), out, self.interior, f"{meaning.name}_adjoint")
 
@@ -617,6 +626,13 @@ def _tiles(count: int, dimension: int) -> tuple[int, ...]:
         return (count,)
     small = max(k for k in range(1, int(count**0.5) + 1) if count % k == 0)
     return (small, count // small) + (1,) * (dimension - 2)
+
+
+def _weights(rule: GhostRule) -> Iterable[sp.Expr]:
+    """All weights of a rule."""
+    for row in rule.weights:
+        yield from row
+    yield from rule.data_weights
 
 
 def _last(name: str) -> str:
