@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from hand_made import EULER, fisher
 from view_examples import EXAMPLES, graph_of
 
 from npde.diagnostics import DiagnosticError
@@ -54,6 +55,20 @@ def test_a_runge_kutta_step_shows_its_stages_and_its_equation_once() -> None:
     assert titles(equation) == ["u", "5-point stencil", "pointwise", "rate"]
     assert equation.boxes[1].notes == ("periodic",)
     assert equation.boxes[2].learned == ("D: 1", "r: 1")
+
+
+def test_a_residual_block_keeps_its_rate_apart_from_its_update() -> None:
+    """Without the stages before the graph: a scheme written by hand."""
+    (whole,) = summarize(fisher(EULER, cells=16, steps=10))
+    inner = frame(whole).inner
+    assert inner is not None
+    formulas = {b.title: " ".join(b.formula) for b in inner.boxes if b.formula}
+    assert formulas == {
+        "5-point stencil": "lap(u)",
+        "pointwise": "rate = D*lap(u) + r*u*(1 - u)",
+        "update": "u + dt*rate",
+    }
+    assert frame(whole).trips == 10
 
 
 def test_walls_are_quoted_from_the_file() -> None:
