@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from npde.api import Model, from_pretrained, load, parse
     from npde.diagnostics import Diagnostic, DiagnosticError, NpdeError
-    from npde.train import fit
+    from npde.train.fit import fit
 
 __version__ = "0.1.0"
 

@@ -17,14 +17,25 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 OVERRIDES = ("grid", "order", "march", "network", "set", "extent")
 
 
-def file_argument(command: Command) -> Command:
-    """One `.npde` file, or `-`."""
-    return click.argument("file", type=click.Path(path_type=str, allow_dash=True))(command)
+def files_argument(metavar: str) -> Callable[[Command], Command]:
+    """One or more `.npde` files, or `-`; or what `metavar` says."""
+    kind = click.Path(path_type=str, allow_dash=True)
+    return click.argument("files", nargs=-1, required=True, type=kind, metavar=metavar)
 
 
-def files_argument(command: Command) -> Command:
-    """One or more `.npde` files, or `-`."""
-    return click.argument("files", nargs=-1, required=True, type=click.Path(path_type=str, allow_dash=True))(command)
+def named(output: str, model: str, count: int) -> str:
+    """The file for one of `count` models: `{model}` in an option stands for its name, and has to when there are several.
+
+    Raises:
+        click.UsageError: several models would go to one file.
+    """
+    if "{model}" in output:
+        return output.replace("{model}", model)
+    if count > 1 and output != "-":
+        raise click.UsageError(
+            f"{count} models cannot all go to '{output}'; write '{{model}}' where the name should stand."
+        )
+    return output
 
 
 def json_option(command: Command) -> Command:

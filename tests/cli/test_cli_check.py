@@ -226,6 +226,24 @@ def test_compile_to_standard_output_and_to_a_file(npde) -> None:
     assert "as a mlp" in npde("compile", "heat.npde", "--network", "mlp", "--free", "layers").stdout
 
 
+def test_several_files_at_once(npde) -> None:
+    npde("new", "rod", "--like", "heat_rod")
+    npde("compile", "heat.npde", "rod.npde", "-o", "out/{model}.py")
+    assert sorted(p.name for p in Path("out").iterdir()) == ["heat.py", "rod.py"]
+    npde("graph", "heat.npde", "rod.npde", "-o", "out/{model}.svg")
+    assert Path("out/rod.svg").is_file()
+    assert "write '{model}'" in npde("compile", "heat.npde", "rod.npde", "-o", "one.py", status=2).stderr
+    shown = npde("show", "heat.npde", "rod.npde", "--stage", "scheme").stdout
+    assert "scheme heat\n" in shown
+    assert "\n\nscheme rod\n" in shown
+    both = npde("explain", "N0203", "heat.npde").stdout
+    assert both.startswith("error[N0203]")
+    assert "\nheat: A rod.\n" in both
+    ran = npde("run", "heat.npde", "rod.npde").stdout
+    assert "wrote heat.h5" in ran
+    assert "wrote rod.h5" in ran
+
+
 def test_graph_by_suffix(npde) -> None:
     assert "heat" in npde("graph", "heat.npde").stdout
     marks = {

@@ -10,13 +10,13 @@ from npde.cli.options import files_argument, free_option, json_option, overrides
 
 
 @click.command()
-@files_argument
+@files_argument("FILE...")
 @overrides
 @free_option
 @json_option
 @click.pass_context
 def command(ctx: click.Context, files: tuple[str, ...], overrides: dict[str, Any], free: str, is_json: bool) -> None:
-    """Report every mistake in FILES; where there is none, order, step bound, cost and memory.
+    """Report every mistake in each FILE; where there is none, order, step bound, cost and memory.
 
     The status is 0 if all files are right (warnings are), 1 if not.
     """

@@ -6,25 +6,30 @@ from typing import Any
 
 import click
 
-from npde.cli.options import file_argument, free_option, overrides
+from npde.cli.options import files_argument, free_option, named, overrides
 
 
 @click.command()
-@file_argument
+@files_argument("FILE...")
 @click.option("-o", "--output", type=click.Path(path_type=str, allow_dash=True), default="-", metavar="model.py",
               help="File to write; standard output when left out.")  # fmt: skip
 @overrides
 @free_option
-def command(file: str, output: str, overrides: dict[str, Any], free: str) -> None:
-    """Write the model in FILE as a standalone PyTorch module: it needs torch, and nothing of npde."""
+def command(files: tuple[str, ...], output: str, overrides: dict[str, Any], free: str) -> None:
+    """Write the model in each FILE as a standalone PyTorch module: it needs torch, and nothing of npde.
+
+    With several files, `{model}` in -o stands for the name of each model.
+    """
     from npde.cli import report
     from npde.cli.options import recipe
     from npde.files import write_text
 
-    compilation = recipe(file, overrides, free).compilation
-    source = compilation.source
-    if output == "-":
-        click.echo(source, nl=False)
-        return
-    write_text(output, source)
-    report.say(f"Wrote {compilation.graph.class_name} to {output}, {len(source.splitlines())} lines.")
+    for file in files:
+        compilation = recipe(file, overrides, free).compilation
+        source = compilation.source
+        target = named(output, compilation.graph.name, len(files))
+        if target == "-":
+            click.echo(source, nl=False)
+            continue
+        write_text(target, source)
+        report.say(f"Wrote {compilation.graph.class_name} to {target}, {len(source.splitlines())} lines.")

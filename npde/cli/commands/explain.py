@@ -7,30 +7,38 @@ from typing import Any
 
 import click
 
-from npde.cli.options import free_option, json_option, overrides
+from npde.cli.options import files_argument, free_option, json_option, overrides
 
 CODE = re.compile(r"[Nn]\d{4}")
 
 
 @click.command()
-@click.argument("what", metavar="FILE|CODE", type=click.Path(path_type=str, allow_dash=True))
+@files_argument("FILE|CODE...")
 @overrides
 @free_option
 @json_option
-def command(what: str, overrides: dict[str, Any], free: str, is_json: bool) -> None:
+def command(files: tuple[str, ...], overrides: dict[str, Any], free: str, is_json: bool) -> None:
     """Explain what the compiler makes of a FILE: discrete equations, stencils, walls, step bound, network, cost;
     or what a diagnostic CODE such as N0203 means.
     """
-    if CODE.fullmatch(what):
-        explain_code(what, is_json)
-        return
+    for number, what in enumerate(files):
+        if number and not is_json:
+            click.echo()
+        if CODE.fullmatch(what):
+            explain_code(what, is_json)
+        else:
+            explain_file(what, overrides, free, is_json)
+
+
+def explain_file(file: str, overrides: dict[str, Any], free: str, is_json: bool) -> None:
+    """What the compiler makes of a file."""
     from npde.analysis import analyze
     from npde.analysis.explain import explain
     from npde.cli import report
     from npde.cli.options import recipe
     from npde.cli.summary import plain_analysis
 
-    compilation = recipe(what, overrides, free).compilation
+    compilation = recipe(file, overrides, free).compilation
     if is_json:
         report.as_json(plain_analysis(compilation.scheme, analyze(compilation.scheme, compilation.graph)))
         return

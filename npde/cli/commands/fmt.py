@@ -10,12 +10,12 @@ STANDARD_INPUT = "-"
 
 
 @click.command()
-@files_argument
+@files_argument("FILE...")
 @click.option("--check", "is_check", is_flag=True, help="Write nothing; the status is 1 if a file would change.")
 @click.option("--unicode", "is_unicode", is_flag=True, help="Mathematical spelling: ∇²u, ∂t u, ψ, x².")
 @click.pass_context
 def command(ctx: click.Context, files: tuple[str, ...], is_check: bool, is_unicode: bool) -> None:
-    """Write FILES in canonical form, in place; standard input goes to standard output.
+    """Write each FILE in canonical form, in place; standard input goes to standard output.
 
     A file with mistakes is left as it is. Formatting twice changes nothing.
     """

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from npde.cli.options import free_option, overrides
+from npde.cli.options import files_argument, free_option, named, overrides
 
 if TYPE_CHECKING:
     from npde.graph import LayerGraph
@@ -17,13 +17,16 @@ KINDS = ("txt", "json", "dot", "mmd", "svg", "png", "html", "onnx")
 
 
 @click.command()
-@click.argument("file", metavar="FILE|FOLDER", type=click.Path(path_type=str, allow_dash=True))
+@files_argument("FILE|FOLDER...")
 @click.option("-o", "--output", type=click.Path(path_type=str, allow_dash=True), default="-", metavar="g.svg",
               help=f"File to write, as .{' .'.join(KINDS)}; text on standard output when left out.")  # fmt: skip
 @overrides
 @free_option
-def command(file: str, output: str, overrides: dict[str, Any], free: str) -> None:
-    """Draw the network of a .npde FILE, or of the model in the FOLDER of a run or of `save_pretrained`."""
+def command(files: tuple[str, ...], output: str, overrides: dict[str, Any], free: str) -> None:
+    """Draw the network of each .npde FILE, or of the model in the FOLDER of a run or of `save_pretrained`.
+
+    With several of them, `{model}` in -o stands for the name of each model.
+    """
     from npde import view
     from npde.cli import report
     from npde.files import write_bytes
@@ -31,14 +34,16 @@ def command(file: str, output: str, overrides: dict[str, Any], free: str) -> Non
     kind = "txt" if output == "-" else Path(output).suffix.lower().lstrip(".")
     if kind not in KINDS:
         raise click.BadParameter(f"'{output}' should end in one of .{', .'.join(KINDS)}.", param_hint="'-o'")
-    graph = graph_of(file, overrides, free)
-    drawn = view.render(graph, cast("Format", kind))
-    if output == "-":
-        click.echo(drawn, nl=False)
-        return
-    write_bytes(output, drawn.encode("utf-8") if isinstance(drawn, str) else drawn)
-    nodes = sum(len(block.nodes) for block in graph.blocks)
-    report.say(f"Wrote the graph of {graph.name} to {output}: {nodes} nodes in {len(graph.blocks)} blocks.")
+    for file in files:
+        graph = graph_of(file, overrides, free)
+        target = named(output, graph.name, len(files))
+        drawn = view.render(graph, cast("Format", kind))
+        if target == "-":
+            click.echo(drawn, nl=False)
+            continue
+        write_bytes(target, drawn.encode("utf-8") if isinstance(drawn, str) else drawn)
+        nodes = sum(len(block.nodes) for block in graph.blocks)
+        report.say(f"Wrote the graph of {graph.name} to {target}: {nodes} nodes in {len(graph.blocks)} blocks.")
 
 
 def graph_of(file: str, overrides: dict[str, Any], free: str) -> LayerGraph:

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from npde.cli.options import device_options, free_option, json_option, overrides
-
-if TYPE_CHECKING:
-    pass
+from npde.cli.options import device_options, files_argument, free_option, json_option, named, overrides
 
 PICTURES = (".png", ".svg", ".pdf", ".gif", ".mp4")
 
 
 @click.command()
-@click.argument("file", metavar="FILE|FOLDER", type=click.Path(path_type=str, allow_dash=True))
+@files_argument("FILE|FOLDER...")
 @click.option("-o", "--output", type=click.Path(path_type=str), metavar="out.h5",
               help="HDF5 file to write; MODEL.h5 when neither this nor --plot is given.")  # fmt: skip
 @click.option("--plot", type=click.Path(path_type=str), multiple=True, metavar="p.png",
@@ -36,7 +33,7 @@ PICTURES = (".png", ".svg", ".pdf", ".gif", ".mp4")
 @device_options("float64")
 @json_option
 def command(
-    file: str,
+    files: tuple[str, ...],
     output: str | None,
     plot: tuple[str, ...],
     every: int | None,
@@ -50,7 +47,10 @@ def command(
     seed: int,
     is_json: bool,
 ) -> None:
-    """Simulate the model in FILE forward from its initial data, or the model in the FOLDER of a run or of `save_pretrained`."""
+    """Simulate the model in each FILE forward from its initial data; also that in the FOLDER of a run or of `save_pretrained`.
+
+    With several of them, `{model}` in -o and --plot stands for the name of each model.
+    """
     from npde.cli import report
     from npde.cli.models import live_module
     from npde.cli.running import Order, draw, simulate
@@ -58,20 +58,24 @@ def command(
     given = _pairs(inputs)
     for picture in plot:
         _check_picture(picture)
-    net = live_module(file, overrides, free, dtype=dtype, device=device, seed=seed)
-    order = Order(net, given, resize, every, noise, seed, dtype)
-    with tempfile.TemporaryDirectory() as folder:
-        target = output or (str(Path(folder, "run.h5")) if plot else f"{net.graph.name}.h5")
-        result = simulate(order, target)
-        for picture in plot:
-            draw(target, picture)
-    written = [*([target] if output or not plot else []), *plot]
+    results = []
+    for file in files:
+        net = live_module(file, overrides, free, dtype=dtype, device=device, seed=seed)
+        name = net.graph.name
+        pictures = [named(picture, name, len(files)) for picture in plot]
+        kept = None if output is None and plot else named(output or "{model}.h5", name, len(files))
+        order = Order(net, given, resize, every, noise, seed, dtype)
+        with tempfile.TemporaryDirectory() as folder:
+            target = kept or str(Path(folder, "run.h5"))
+            result = simulate(order, target)
+            for picture in pictures:
+                draw(target, picture)
+        written = [*([kept] if kept else []), *pictures]
+        results.append(result.plain(written))
+        if not is_json:
+            click.echo("\n".join([result.text(), *(f"wrote {path}" for path in written)]))
     if is_json:
-        report.as_json(result.plain(written))
-        return
-    click.echo(result.text())
-    for name in written:
-        click.echo(f"wrote {name}")
+        report.as_json(results[0] if len(results) == 1 else results)
 
 
 def _pairs(inputs: tuple[str, ...]) -> dict[str, str]:

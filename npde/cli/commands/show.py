@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from npde.cli.options import file_argument, free_option, json_option, overrides
+from npde.cli.options import files_argument, free_option, json_option, overrides
 
 if TYPE_CHECKING:
     from npde.api import Stage
@@ -15,13 +15,13 @@ STAGES: tuple[Stage, ...] = ("syntax", "problem", "system", "scheme", "graph", "
 
 
 @click.command()
-@file_argument
+@files_argument("FILE...")
 @click.option("--stage", type=click.Choice(STAGES), default="graph", show_default=True, help="Which record to print.")
 @overrides
 @free_option
 @json_option
-def command(file: str, stage: Stage, overrides: dict[str, Any], free: str, is_json: bool) -> None:
-    """Print a stage of the compiler for FILE.
+def command(files: tuple[str, ...], stage: Stage, overrides: dict[str, Any], free: str, is_json: bool) -> None:
+    """Print a stage of the compiler for each FILE.
 
     From text to network: syntax (what was written), problem (what was meant), system (the mathematics), scheme (the
     numerics), graph (the network), source (the PyTorch module).
@@ -29,5 +29,8 @@ def command(file: str, stage: Stage, overrides: dict[str, Any], free: str, is_js
     from npde import api
     from npde.cli.options import recipe
 
-    compilation = recipe(file, overrides, free).compilation
-    click.echo(api.show_json(compilation, stage) if is_json else api.show(compilation, stage), nl=False)
+    for number, file in enumerate(files):
+        compilation = recipe(file, overrides, free).compilation
+        if number and not is_json:
+            click.echo()
+        click.echo(api.show_json(compilation, stage) if is_json else api.show(compilation, stage), nl=False)
