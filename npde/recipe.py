@@ -38,9 +38,10 @@ class Recipe:
             DiagnosticError: the text has errors.
         """
         from npde.emit.live import instantiate
+        from npde.view.drawn import drawn
 
         compilation = self.compilation
-        return instantiate(compilation.graph, compilation.source, origin=self, **factory)
+        return instantiate(drawn(compilation.graph), compilation.source, origin=self, **factory)
 
     def save(self, module: LiveModule, directory: Path) -> None:
         """Writes the folder of `save_pretrained`."""
