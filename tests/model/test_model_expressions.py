@@ -384,7 +384,7 @@ def test_long_sums_become_shallow_and_keep_their_value(build: Build) -> None:
         f"coordinates t in [0, 1]\nfield u(t)\nlet a = {text}\ndt(u) = a*u\ninitial u = 1\nmarch rk4, steps: 10\n"
     )
     value = evaluate(problem.lets[0].value, {}, {})
-    assert value == eval(text)  # noqa: S307 - our own text
+    assert value == eval(text)
     assert depth(problem.lets[0].value) < 20
 
 

@@ -68,20 +68,29 @@ BOMBS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", BOMBS)
-def test_a_bomb_is_answered_at_once(name: str) -> None:
-    tracemalloc.start()
-    begin = time.perf_counter()
+def answered(name: str) -> bool:
+    """Whether a bomb gives a problem or diagnostics."""
     try:
         problem, found = model.check(syntax.parse(Source("bomb.npde", BOMBS[name])))
-    except DiagnosticError as error:  # the parser has limits of its own
-        problem, found = None, error.diagnostics
-    seconds = time.perf_counter() - begin
+    except DiagnosticError:  # the parser has limits of its own
+        return True
+    return problem is not None or bool(found)
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_bomb_is_answered_at_once(name: str) -> None:
+    begin = time.process_time()
+    assert answered(name)
+    assert time.process_time() - begin < 2  # measured: under half a second
+
+
+@pytest.mark.parametrize("name", ["tower", "tower in a grid", "large factorless product", "doubled sums", "many cells"])
+def test_a_bomb_takes_little_memory(name: str) -> None:
+    tracemalloc.start()
+    assert answered(name)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert seconds < 5  # a second without tracing
-    assert peak < 200e6
-    assert problem is not None or found
+    assert peak < 50e6
 
 
 @pytest.mark.parametrize("name", ["tower", "tower of lets", "large factorless product", "doubled sums", "many cells"])
@@ -154,10 +163,10 @@ def test_a_shared_function_is_weighed_as_if_written_out() -> None:
 
 
 def test_a_constant_is_evaluated_once_however_often_it_is_shared() -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     problem, _ = model.check(syntax.parse(Source("test.npde", text(lets("1", "a/2 + a/2", 200), "a199*u"))))
     assert problem is not None
-    assert time.perf_counter() - begin < 2
+    assert time.process_time() - begin < 2
 
 
 def test_an_unknown_part_is_no_constant() -> None:

@@ -26,7 +26,8 @@ BASE = {
 def file(**lines: str) -> str:
     all_lines = {**BASE, **lines}
     return (
-        "coordinates {coordinates}\nfield u(x, t)\nlet h = 1/8\nlearn D = 1 in [0, 2], K(x) = 1, L stencil 3\n{equation} + h*D*K + L(u)\n"
+        "coordinates {coordinates}\nfield u(x, t)\nlet h = 1/8\nlearn D = 1 in [0, 2], K(x) = 1, L stencil 3\n"
+        "{equation} + h*D*K + L(u)\n"
         "{boundary}\ninitial u = 0\n{grid}\n{march}\n{more}\n"
     ).format(**all_lines)
 

@@ -60,10 +60,11 @@ class Jet:
         if self.order == 0:
             return Jet([value])
         rate = slope(self.order - 1)
-        out = [value]
-        for k in range(1, len(self.c)):
-            out.append(sum((i * self.c[i] * rate.c[k - i] for i in range(1, k + 1)), np.zeros(())) / k)
-        return Jet(out)
+        zero = np.zeros(())
+        higher = (
+            sum((i * self.c[i] * rate.c[k - i] for i in range(1, k + 1)), zero) / k for k in range(1, len(self.c))
+        )
+        return Jet([value, *higher])
 
     def cut(self, order: int) -> Jet:
         """The jet up to a lower order."""
@@ -122,12 +123,12 @@ def function(name: str, a: Jet) -> Jet:
         case "conj" | "re" | "im":
             return Jet([{"conj": np.conj, "re": np.real, "im": np.imag}[name](c) for c in a.c])
         case "gelu":
-            density = lambda n: (
-                Jet.of(np.full((), 1 / math.sqrt(2 * math.pi)), n)
-                * function(  # noqa: E731
-                    "exp", Jet.of(np.full((), -0.5), n) * a.cut(n) * a.cut(n)
-                )
-            )
             share = 0.5 * (1 + np.vectorize(math.erf)(np.asarray(value, dtype=float) / math.sqrt(2)))
-            return a * a.mapped(share, density)
+            return a * a.mapped(share, lambda n: _density(a.cut(n)))
     raise NotImplementedError(name)
+
+
+def _density(a: Jet) -> Jet:
+    """The density of the normal distribution."""
+    half, scale = (Jet.of(np.full((), c), a.order) for c in (-0.5, 1 / math.sqrt(2 * math.pi)))
+    return scale * function("exp", half * a * a)
