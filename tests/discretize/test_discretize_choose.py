@@ -204,6 +204,7 @@ def test_the_order_that_is_claimed(equation: str, boundary: str, order: int, cla
         ("dt(u) = -dx(u)", {"grid": "x: 32, upwind 3"}, ("N0966", "upwind")),
         ("dt(u) = -dx(u)", {"boundary": "x = 0: u = 0\nboundary x = 1: outflow"}, ("N0964", "outflow")),
         ("dt(u) = -dxxxx(u)", {"boundary": "u = 0, dxx(u) = 0"}, ("N0963", "dxxxx(u)")),
+        ("dt(u) = -lap(lap(u))", {"boundary": "u = 0, dxx(u) = 0"}, ("N0963", "lap(lap(u))")),
         ("dt(u) = dxx(u)", {"boundary": "dxx(u) = 0"}, ("N0967", "dxx(u) = 0")),
     ],
 )

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from npde import discretize
 from npde.diagnostics import DiagnosticError
-from npde.discretize import closed_forms, regions, tableaux
+from npde.discretize import closed_forms, regions, spectrum, tableaux
+from npde.discretize.linearize import Linearizer
+from npde.discretize.samples import Samples
 from npde.discretize.scheme import RungeKutta, Scheme
 from tests.symbolic.texts import heat, system
 
@@ -161,6 +163,13 @@ def test_growing_modes_do_not_restrict_the_step() -> None:
     assert any("growing" in note for note in bound.notes)
 
 
+def test_growing_oscillations_are_moved_to_the_imaginary_axis() -> None:
+    text = "coordinates t in [0, 1]\nfield u(t), v(t)\ndt(u) = 5*u - 100*v\ndt(v) = 100*u + 5*v\n"
+    bound = discretize.build(system(text + "initial u = 1\ninitial v = 0\nmarch rk4, dt: auto\n")).bound
+    assert bound.value == pytest.approx(8**0.5 / 100, rel=1e-6)
+    assert not bound.exact
+
+
 def test_a_transport_speed_is_taken_where_it_is_largest() -> None:
     bound = scheme("dt(u) = -u*dx(u)", initial="initial u = 3*sin(2*pi*x)", march="rk4, dt: auto", grid="x: 512").bound
     assert bound.value == pytest.approx(8**0.5 / (3 * 512), rel=1e-2)
@@ -191,6 +200,25 @@ def test_closures_at_walls(order: int, condition: str, name: str) -> None:
     periodic = largest(32**2 * circulant(SECOND[order], 32), name)
     assert bound.value == pytest.approx(min(periodic, largest(matrix, name)), rel=1e-5)
     assert not bound.exact
+
+
+@pytest.mark.parametrize("order", [2, 4, 6])
+@pytest.mark.parametrize("flux", [False, True])
+def test_the_closed_operator_entry_by_entry(order: int, flux: bool) -> None:
+    boundary = "x = 0: u = 0\nboundary x = 1: dn(u) = 0"
+    equation = "dt(u) = div(grad(u))" if flux else "dt(u) = dxx(u)"
+    found = scheme(equation, boundary=boundary, more=f"order {order}", march="rk4, dt: auto", grid="x: 32")
+    samples = Samples(found.system, found.grid, order)
+    sizes = {u.symbol: 1 for u in found.system.unknowns}
+    line = spectrum.line_of(sizes, 0, found.grid.axes, found.ghosts, samples, [0.0])
+    parts = [[t.expression for t in terms] for terms in found.system.terms]
+    (matrix,) = line.matrix(spectrum.tangents(Linearizer(samples, np.array([0]), line), parts, {}))
+    q = 1 if order == 2 else order
+    half = {2: [-1, 1], 4: [1 / 24, -9 / 8, 9 / 8, -1 / 24], 6: [-3 / 640, 25 / 384, -75 / 64, 75 / 64, -25 / 384, 3 / 640]}
+    weights = list(np.convolve(half[order], half[order])) if flux else SECOND[order]
+    left, right = (closed(weights, 32, q, kind) for kind in ("dirichlet", "neumann"))
+    wanted = np.concatenate([left[:16], right[16:]])
+    assert np.allclose(matrix, 32**2 * wanted, rtol=1e-12, atol=1e-8)
 
 
 def test_a_closure_that_enlarges_the_spectrum_shrinks_the_step() -> None:

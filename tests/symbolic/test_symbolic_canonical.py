@@ -87,6 +87,30 @@ def test_gradients_dot_and_curl() -> None:
     assert rates(heat("dt(u) = dot(grad(u), grad(u))", **PLANE)) == ["Diff(u, x, 1)**2 + Diff(u, y, 1)**2"]
     assert rates(heat("dt(u) = dot([1, 2], grad(u))", **PLANE)) == ["Diff(u, x, 1) + 2*Diff(u, y, 1)"]
     assert rates(heat("dt(u) = curl(u*[1, 1])", **PLANE)) == ["Diff(u, x, 1) - Diff(u, y, 1)"]
+    assert rates(heat("dt(u) = dot([1, 2], curl(u))", **PLANE)) == ["-2*Diff(u, x, 1) + Diff(u, y, 1)"]
+
+
+def test_curl_in_three_dimensions() -> None:
+    space = {"coordinates": "x, y, z in [0, 1], t in [0, 1]", "field": "E[3](x, y, z, t)", "grid": "x: 8, y: 8, z: 8"}
+    (found,) = rates(heat("dt(E) = curl(E)", **space, initial="initial E = [0, 0, 0]"))
+    rows = [
+        "-Diff(Component(E, 1), z, 1) + Diff(Component(E, 2), y, 1)",
+        "Diff(Component(E, 0), z, 1) - Diff(Component(E, 2), x, 1)",
+        "-Diff(Component(E, 0), y, 1) + Diff(Component(E, 1), x, 1)",
+    ]
+    assert found == f"Stack({', '.join(rows)})"
+    assert rates(heat("dt(E) = cross([0, 0, 2], E)", **space, initial="initial E = [0, 0, 0]")) == [
+        "Stack(-2*Component(E, 1), 2*Component(E, 0), 0)"
+    ]
+
+
+def test_what_does_not_vary_along_an_axis_leaves_its_operators() -> None:
+    declared = "learn g(y) = 1"
+    assert rates(heat("dt(u) = dx(g*u)", declare=declared, **PLANE)) == ["g*Diff(u, x, 1)"]
+    assert rates(heat("dt(u) = dy(g*u)", declare=declared, **PLANE)) == ["Diff(g*u, y, 1)"]
+    assert rates(heat("dt(u) = dx(g)", declare=declared, **PLANE)) == ["0"]
+    assert rates(heat("dt(u) = lap(u*mean(u, x, y))", **PLANE)) == ["Lap(u)*MeanOf(u, x, y)"]
+    assert rates(heat("dt(u) = lap(t*u)", **PLANE)) == ["t*Lap(u)"]
 
 
 def test_coupled_fields_stay_in_order_of_declaration() -> None:
