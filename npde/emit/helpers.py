@@ -44,6 +44,16 @@ def extend(value: Tensor, dim: int, width: int, periodic: bool) -> Tensor:
     return torch.cat((*[first] * width, value, *[last] * width), dim)
 '''
 
+HELPERS["extrapolate"] = '''
+def extrapolate(value: Tensor, dim: int, weights: tuple[tuple[int, ...], ...]) -> Tensor:
+    """An array continued at both ends by the polynomial through its nearest cells: the new cell k is sum_j weights[k][j] value_j, k
+    and j counted from the end."""
+    last = value.shape[dim] - 1
+    lower = [sum(w * value.narrow(dim, j, 1) for j, w in enumerate(row)) for row in weights]
+    upper = [sum(w * value.narrow(dim, last - j, 1) for j, w in enumerate(row)) for row in weights]
+    return torch.cat((*lower[::-1], value, *upper), dim)
+'''
+
 HELPERS["fold_periodic"] = '''
 def fold_periodic(value: Tensor, dim: int, width: int) -> Tensor:
     """The transpose of wrapping: ghost cells are added to the cells that they copy."""

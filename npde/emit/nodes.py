@@ -9,6 +9,7 @@ from math import gcd, lcm
 import sympy as sp
 
 from npde.diagnostics import InternalError
+from npde.discretize.ghosts import evaluate, lagrange
 from npde.discretize.scheme import GhostRule
 from npde.emit.constants import Constants
 from npde.emit.printer import PRODUCT, UNARY, Printer
@@ -392,7 +393,11 @@ class NodeEmitter:
         todo = [i for i, w in enumerate(layer.widths) if w]
         for i in todo:
             name = node.name if i == todo[-1] else f"{node.name}_{self.graph.scheme.grid.axes[i].name}"
-            call = f"{self._helper('extend')}({source}, {i - self.dimension}, {layer.widths[i]}, {layer.periodic[i]})"
+            dim, width = i - self.dimension, layer.widths[i]
+            if layer.cells > 1 and not layer.periodic[i]:
+                call = f"{self._helper('extrapolate')}({source}, {dim}, {extrapolation(layer.cells, width)!r})"
+            else:
+                call = f"{self._helper('extend')}({source}, {dim}, {width}, {layer.periodic[i]})"
             self.writer.assign(name, call)
             source = name
 
@@ -544,3 +549,9 @@ class NodeEmitter:
             text = f"{text} * torch.ones_like({flats[0]}[:, None] + {flats[0]}[None, :])"
         volume = " * ".join(self.constants.spacing(a) for a in layer.axes)
         self.writer.assign(node.name, f"{volume} * {text}")
+
+
+def extrapolation(cells: int, width: int) -> tuple[tuple[int, ...], ...]:
+    """Cell k beyond an end from the nearest `cells`, by the polynomial through them; on a uniform grid the weights are whole."""
+    basis, _ = lagrange(cells)
+    return tuple(tuple(int(evaluate(p, Fraction(-2 * k - 1, 2))) for p in basis) for k in range(width))

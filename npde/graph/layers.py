@@ -87,10 +87,12 @@ class Ghost:
 
 @dataclass(frozen=True, slots=True)
 class Extend:
-    """An array that has no ghost rule (learned, input) continued by `widths`: wrapped if periodic, else its nearest cell."""
+    """An array that has no ghost rule (learned, input) continued by `widths`: wrapped if periodic, else by the polynomial
+    through its nearest `cells`: 1 keeps a coefficient positive, more are for wall data beyond the ends of the wall."""
 
     widths: tuple[int, ...]
     periodic: tuple[bool, ...]
+    cells: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from sympy.core.relational import Relational
 
 from npde.diagnostics import InternalError
 from npde.discretize import stencils
+from npde.discretize.ghosts import interior_cells
 from npde.discretize.scheme import GhostRule, Scheme, Stencil
 from npde.graph.builder import BlockBuilder, identifier, joint
 from npde.graph.graph import Region, Shape
@@ -83,7 +84,8 @@ class Lowering:
     homogeneous: bool = False
     hoists: bool = True
     release: Callable[[str, tuple[Tap, ...], tuple[int, ...]], Released] | None = None
-    _memo: dict[tuple[sp.Expr, Region], str] = field(default_factory=dict)
+    _memo: dict[tuple[sp.Expr, Region, bool], str] = field(default_factory=dict)
+    _at_wall: bool = False
     _ghosts: dict[sp.Symbol, str] = field(default_factory=dict)
 
     # --- shared facts -------------------------------------------------------------------------------------------------
@@ -136,7 +138,7 @@ class Lowering:
 
     def value(self, expr: sp.Expr, region: Region, hint: str = "") -> str:
         """The node of `expr` on `region`."""
-        key = (expr, region)
+        key = (expr, region, self._at_wall)
         if key not in self._memo:
             self._memo[key] = self._value(expr, region, hint)
         return self._memo[key]
@@ -315,7 +317,8 @@ class Lowering:
         return self._extended(base, region)
 
     def _extended(self, base: str, region: Region) -> str:
-        """An array without ghost rule on a larger region: wrapped or continued by its nearest cell; faces by means."""
+        """An array without ghost rule on a larger region: wrapped or continued by its nearest cell (wall data: by a polynomial, as
+        ghost cells are); faces by means."""
         shape = self.shape(base)
         varying = [e > 1 for e in shape.extents]
         if region.face is not None:
@@ -328,7 +331,8 @@ class Lowering:
         extents = tuple(e + 2 * w for e, w in zip(shape.extents, widths, strict=True))
         periodic = tuple(a.periodic for a in self.scheme.grid.axes)
         wide = Shape(shape.batch, shape.channels, extents)
-        return self.builder.add(Extend(widths, periodic), (base,), wide, region, f"{base}_wide")
+        layer = Extend(widths, periodic, interior_cells(self.scheme.order) if self._at_wall else 1)
+        return self.builder.add(layer, (base,), wide, region, f"{base}_wide")
 
     def _face_mean(self, base: str, region: Region) -> str:
         axis = region.face
@@ -384,16 +388,17 @@ class Lowering:
     def _along_walls(
         self, rules: list[GhostRule], widths: tuple[int, ...]
     ) -> tuple[list[GhostRule], tuple[sp.Symbol, ...], list[str]]:
-        """Rules, the symbols of their weights and the nodes of these. A coefficient that varies along a wall is asked for on the ghost
-        cells of earlier axes as well; one symbol may be asked for on walls of several axes, and is renamed there."""
+        """Rules, the symbols of their weights and the nodes of these. A coefficient that varies along a wall is asked for on
+        the ghost cells of earlier axes as well; there it has a name of its own, since walls of several axes may hold it."""
         found: dict[sp.Symbol, str] = {}
         own = []
         for rule in rules:
             axis = next(i for i, a in enumerate(self.scheme.grid.axes) if a.name == rule.axis)
             region = Region(tuple(w if i < axis else 0 for i, w in enumerate(widths)))
             symbols = sorted({s for w in _weights(rule) for s in w.free_symbols}, key=str)
-            names = {s: s if region == self.interior else sp.Symbol(f"{s.name} along {rule.axis}", real=True) for s in symbols}
-            found |= {names[s]: self._symbol(s, region) for s in symbols}
+            inner = region == self.interior
+            names = {s: s if inner else sp.Symbol(f"{s.name} along {rule.axis}", real=True) for s in symbols}
+            found |= {names[s]: self._wall_value(s, region) for s in symbols}
             weights = tuple(tuple(w.xreplace(names) for w in row) for row in rule.weights)
             own.append(replace(rule, weights=weights, data_weights=tuple(w.xreplace(names) for w in rule.data_weights)))
         return own, tuple(found), list(found.values())
@@ -406,7 +411,15 @@ class Lowering:
         number = sp.Rational(position.numerator, position.denominator) if isinstance(position, Fraction) else sp.Float(position)
         across = self.names.symbol(axis)
         region = Region(tuple(w if i < index else 0 for i, w in enumerate(widths)))
-        return self.value(data.xreplace({across: number}), region, f"wall_{axis}_{side}")
+        return self._wall_value(data.xreplace({across: number}), region, f"wall_{axis}_{side}")
+
+    def _wall_value(self, expr: sp.Expr, region: Region, hint: str = "") -> str:
+        """`value` along a wall: beyond its ends arrays are extrapolated."""
+        self._at_wall = True
+        try:
+            return self.value(expr, region, hint)
+        finally:
+            self._at_wall = False
 
     # --- operators ----------------------------------------------------------------------------------------------------
 
