@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from npde.source import NOWHERE, Source, Span
@@ -48,6 +49,20 @@ class DiagnosticError(NpdeError):
                 for d in self.diagnostics
             )
         )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.diagnostics, self.source)
+
+    @cached_property
+    def __notes__(self) -> list[str]:  # type: ignore[override]
+        """The diagnostics with the lines they point at, which a traceback shows below the message."""
+        from npde.diagnostics.text import render
+
+        return ["", *(render(d, self.source) for d in self.diagnostics)]
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the diagnostics, and no traceback, for the mistake is in the model's text."""
+        return "\n\n".join(self.__notes__[1:]).split("\n")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import copy
 import pickle
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 import pytest
@@ -88,7 +89,7 @@ def test_check_reports_and_raises_nothing() -> None:
     assert npde.parse(FISHER).check() == []
     found = npde.parse(WRONG).check()
     assert {d.code for d in found} == {"N0203"}
-    assert ["E", "q"] == [WRONG[d.span.start : d.span.stop] for d in found]
+    assert [WRONG[d.span.start : d.span.stop] for d in found] == ["E", "q"]
     assert npde.parse("model (").check()
     assert npde.parse("").check()
 
@@ -194,3 +195,18 @@ def test_all_names_of_the_door_exist() -> None:
         assert getattr(npde, name) is not None
     with pytest.raises(AttributeError):
         _ = npde.nothing
+
+
+def test_an_error_shows_the_lines_in_a_traceback_and_only_them_in_a_notebook() -> None:
+    with pytest.raises(DiagnosticError) as caught:
+        npde.parse(WRONG).compile()
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "6 | dt(u) = D*lap(u) + r*u*(1 - u) + E*u + q" in shown
+    assert shown.count("no field, let, learn or input has this name") == 2
+    in_notebook = "\n".join(caught.value._render_traceback_())
+    assert in_notebook.startswith("error[N0203]: 'E' is not declared.\n  --> <text>:6:34\n")
+    assert "Traceback" not in in_notebook
+    twin = pickle.loads(pickle.dumps(caught.value))
+    assert (twin.diagnostics, str(twin)) == (caught.value.diagnostics, str(caught.value))
+    caught.value.add_note("more")
+    assert traceback.format_exception(caught.value)[-1] == "more\n"
