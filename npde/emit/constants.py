@@ -166,8 +166,6 @@ class Constants:
             return None
         grid = tuple(a.cells if i in parameter.axes else 1 for i, a in enumerate(axes))
         target = (*components, *grid)
-        leading = next((k for k, e in enumerate(target) if e != 1), len(target)) if not components else 0
-        target = target[leading:]
         return None if target == parameter.shape else target
 
     # --- what blocks need ---------------------------------------------------------------------------------------------

@@ -288,7 +288,7 @@ class Context:
             self.blocks.append(block)
             sources = tuple(self.scheme.system.unknowns[k].symbol for k in layout)
             shape = block.node(block.outputs[0]).shape
-            self.operators[key] = (label, sources, self._offsets_of(block), shape)
+            self.operators[key] = Operator(label, sources, self._offsets_of(block), shape, "t" in block.inputs)
         return self.operators[key]
 
     def _offsets_of(self, block: Block) -> Offsets:

@@ -49,7 +49,7 @@ class BlockBuilder:
 
     def add(self, layer: Layer, inputs: tuple[str, ...], shape: Shape, region: Region, hint: str) -> str:
         """The name of a node that computes `layer` of `inputs`; an equal one is used again."""
-        key = (layer, inputs, region)
+        key = (layer, inputs, shape, region)
         if key not in self._shared:
             name = self._fresh(identifier(hint))
             self.nodes[name] = Node(name, layer, inputs, shape, region, self.span)

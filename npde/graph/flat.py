@@ -38,8 +38,17 @@ POINTWISE_LIKE = (op.Component, op.Stack, op.ClosureApply, op.MatVec, op.DotProd
 
 Offsets = tuple[tuple[int, ...], ...]
 
-Operator = tuple[str, tuple[sp.Symbol, ...], Offsets, Shape]
-"""The block of an operator on the grid: its name, the unknowns it reads, the cells it looks at, its shape."""
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """The block of an operator on the grid, the unknowns it reads, the cells it looks at, its shape, whether it takes t."""
+
+    block: str
+    sources: tuple[sp.Symbol, ...]
+    offsets: Offsets
+    shape: Shape
+    timed: bool
+
 
 
 def pattern(taps: Iterable[tuple[int, ...]], walls: tuple[int, ...]) -> Offsets:
@@ -129,6 +138,11 @@ class FlatLowering(Lowering):
     def cells(self) -> int:
         return prod(self.scheme.grid.shape)
 
+    def shape(self, name: str) -> Shape:
+        """As on the grid, but what varies along no axis has one axis all the same."""
+        shape = super().shape(name)
+        return shape if any(e > 1 for e in shape.extents) else Shape(shape.batch, shape.channels, (1,))
+
     def flat(self, shape: Shape) -> Shape:
         """A grid shape with the grid as one axis."""
         varies = any(e > 1 for e in shape.extents)
@@ -171,9 +185,9 @@ class FlatLowering(Lowering):
     def matrix(self, expr: sp.Expr) -> str:
         """An affine operator of some unknowns as a sparse matrix."""
         assert self.operator is not None
-        block, sources, offsets, shape = self.operator(expr)
+        made = self.operator(expr)
         learned = any(isinstance(self.meaning(s), LearnedCoefficient | LearnedStencil) for s in expr.free_symbols)
-        return self.sparse(block, self.joined(sources), shape.channels, offsets, release=not learned)
+        return self.sparse(made.block, self.joined(made.sources), made.shape.channels, made.offsets, release=not learned)
 
     def joined(self, sources: tuple[sp.Symbol, ...]) -> str:
         """Flat unknowns behind one another."""
@@ -198,11 +212,11 @@ class FlatLowering(Lowering):
     def _on_grid(self, expr: sp.Expr) -> str:
         """An operator that is no matrix: its block runs on the grid."""
         assert self.operator is not None
-        block, sources, _, grid = self.operator(expr)
-        flat = self.joined(sources) if sources else self.state
+        made = self.operator(expr)
+        flat = self.joined(made.sources) if made.sources else self.state
         total = self.shape(flat).channels
         shape = Shape(True, total, self.scheme.grid.shape)
         back = self.builder.add(Unflatten(), (flat,), shape, self.interior, "on_grid")
-        inputs = (back,) if self.time is None else (back, self.time)
-        value = self.builder.add(Call(block), inputs, grid, self.interior, f"{block}_grid")
+        inputs = (back, self.time) if made.timed and self.time is not None else (back,)
+        value = self.builder.add(Call(made.block), inputs, made.shape, self.interior, f"{made.block}_grid")
         return self.flattened(value)
