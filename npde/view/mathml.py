@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from html import escape
+from typing import NamedTuple
 
 from npde.model.expression import (
     ApplyClosure,
@@ -41,8 +42,8 @@ from npde.model.expression import (
 )
 from npde.model.problem import Equation
 
-SUM, PRODUCT, PREFIX, POWER, ATOM = 1, 2, 3, 4, 5
-"""Binding strength of what was set."""
+NEGATIVE, SUM, PRODUCT, PREFIX, POWER, ATOM = 0, 1, 2, 3, 4, 5
+"""Binding strength of what was set; what begins with a minus sign binds least."""
 
 GREEK = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "zeta": "ζ", "eta": "η", "theta": "θ",
@@ -51,13 +52,19 @@ GREEK = {
     "Lambda": "Λ", "Xi": "Ξ", "Pi": "Π", "Sigma": "Σ", "Phi": "Φ", "Psi": "Ψ", "Omega": "Ω",
 }  # fmt: skip
 
-Set = tuple[str, int]
-"""Markup and its binding strength."""
+
+class Set(NamedTuple):
+    """Markup and its binding strength; without its leading minus sign, if it has one; whether a word stands at its ends."""
+
+    markup: str
+    strength: int
+    positive: str = ""
+    wordy: bool = False
 
 
 def equation_markup(equation: Equation) -> str:
     """One equation as a `<math>` element."""
-    left, right = (fold(side, _set)[0] for side in (equation.left, equation.right))
+    left, right = (fold(side, _set).markup for side in (equation.left, equation.right))
     return f'<math display="block"><mrow>{left}<mo>=</mo>{right}</mrow></math>'
 
 
@@ -74,41 +81,59 @@ def _row(*parts: str) -> str:
 
 
 def _bracketed(item: Set, least: int) -> str:
-    markup, strength = item
-    return markup if strength >= least else _row("<mo>(</mo>", markup, "<mo>)</mo>")
+    return item.markup if item.strength >= least else _row("<mo>(</mo>", item.markup, "<mo>)</mo>")
+
+
+def _negated(markup: str) -> Set:
+    return Set(_row("<mo>−</mo>", markup), NEGATIVE, markup)
 
 
 def _call(function: str, items: tuple[Set, ...]) -> Set:
-    inside = "<mo>,</mo>".join(markup for markup, _ in items)
-    return _row(function, "<mo>&#x2061;</mo><mo>(</mo>", inside, "<mo>)</mo>"), ATOM
+    inside = "<mo>,</mo>".join(item.markup for item in items)
+    return Set(_row(function, "<mo>&#x2061;</mo><mo>(</mo>", inside, "<mo>)</mo>"), ATOM)
 
 
 def _number(value: Fraction) -> Set:
     if value.denominator == 1:
-        return f"<mn>{value.numerator}</mn>", ATOM
+        return Set(f"<mn>{value.numerator}</mn>", ATOM)
     decimal = f"{float(value):.6g}"
     if Fraction(decimal) != value:
-        return f"<mfrac><mn>{value.numerator}</mn><mn>{value.denominator}</mn></mfrac>", ATOM
+        return Set(f"<mfrac><mn>{value.numerator}</mn><mn>{value.denominator}</mn></mfrac>", ATOM)
     mantissa, _, exponent = decimal.partition("e")
     if not exponent:
-        return f"<mn>{decimal}</mn>", ATOM
+        return Set(f"<mn>{decimal}</mn>", ATOM)
     power = f"<msup><mn>10</mn><mn>{int(exponent)}</mn></msup>"
-    return _row(f"<mn>{mantissa}</mn>", "<mo>·</mo>", power) if mantissa != "1" else power, PRODUCT
+    return Set(power, POWER) if mantissa == "1" else Set(_row(f"<mn>{mantissa}</mn>", "<mo>·</mo>", power), PRODUCT)
 
 
 def _binary(node: Binary, left: Set, right: Set) -> Set:
     match node.operator:
         case "+":
-            return _row(_bracketed(left, SUM), "<mo>+</mo>", _bracketed(right, SUM)), SUM
+            return Set(_row(left.markup, "<mo>+</mo>", _bracketed(right, SUM)), SUM)
         case "-":
-            return _row(_bracketed(left, SUM), "<mo>−</mo>", _bracketed(right, PRODUCT)), SUM
+            return Set(_row(left.markup, "<mo>−</mo>", _bracketed(right, PRODUCT)), SUM)
+        case "*" if left.positive:
+            return _negated(_product(node, left._replace(markup=left.positive, strength=PRODUCT), right).markup)
         case "*":
-            dot = "<mo>·</mo>" if isinstance(node.right, Number) else "<mo>&#x2062;</mo>"
-            return _row(_bracketed(left, PRODUCT), dot, _bracketed(right, PRODUCT)), PRODUCT
+            return _product(node, left, right)
+        case "/" if left.positive:
+            return _negated(f"<mfrac>{left.positive}{right.markup}</mfrac>")
         case "/":
-            return f"<mfrac>{left[0]}{right[0]}</mfrac>", ATOM
+            return Set(f"<mfrac>{left.markup}{right.markup}</mfrac>", ATOM)
         case "^":
-            return f"<msup>{_bracketed(left, ATOM)}{right[0]}</msup>", POWER
+            return Set(f"<msup>{_bracketed(left, ATOM)}{right.markup}</msup>", POWER)
+
+
+def _product(node: Binary, left: Set, right: Set) -> Set:
+    """Factors side by side; a dot where they would run together."""
+    is_apart = isinstance(node.right, Number) or left.wordy or right.wordy
+    sign = "<mo>·</mo>" if is_apart else "<mo>&#x2062;</mo>"
+    return Set(_row(_bracketed(left, PRODUCT), sign, _bracketed(right, PRODUCT)), PRODUCT, wordy=right.wordy)
+
+
+def _reference(name: str, primes: int = 0) -> Set:
+    stem = name.partition("_")[0]
+    return Set(_name(name, primes), ATOM, wordy=len(stem) > 1 and stem not in GREEK)
 
 
 def _derivative(node: Derivative, operand: Set) -> Set:
@@ -117,23 +142,23 @@ def _derivative(node: Derivative, operand: Set) -> Set:
     below = "".join(
         _row("<mo>∂</mo>", _name(c) if n == 1 else f"<msup>{_name(c)}<mn>{n}</mn></msup>") for c, n in node.orders
     )
-    if operand[1] == ATOM and isinstance(node.operand, FieldRef):
-        return f"<mfrac>{_row(top, operand[0])}{_row(below)}</mfrac>", ATOM
-    return _row(f"<mfrac>{top}{_row(below)}</mfrac>", _bracketed(operand, ATOM)), PRODUCT
+    if operand.strength == ATOM and isinstance(node.operand, FieldRef):
+        return Set(f"<mfrac>{_row(top, operand.markup)}{_row(below)}</mfrac>", ATOM)
+    return Set(_row(f"<mfrac>{top}{_row(below)}</mfrac>", _bracketed(operand, ATOM)), PRODUCT)
 
 
 def _elementary(node: Elementary, items: tuple[Set, ...]) -> Set:
     match node.function:
         case "sqrt":
-            return f"<msqrt>{items[0][0]}</msqrt>", ATOM
+            return Set(f"<msqrt>{items[0].markup}</msqrt>", ATOM)
         case "exp":
-            return f"<msup><mi>e</mi>{items[0][0]}</msup>", POWER
+            return Set(f"<msup><mi>e</mi>{items[0].markup}</msup>", POWER)
         case "abs":
-            return _row("<mo>|</mo>", items[0][0], "<mo>|</mo>"), ATOM
+            return Set(_row("<mo>|</mo>", items[0].markup, "<mo>|</mo>"), ATOM)
         case "abs2":
-            return f"<msup>{_row('<mo>|</mo>', items[0][0], '<mo>|</mo>')}<mn>2</mn></msup>", POWER
+            return Set(f"<msup>{_row('<mo>|</mo>', items[0].markup, '<mo>|</mo>')}<mn>2</mn></msup>", POWER)
         case "conj":
-            return f'<mover accent="true">{items[0][0]}<mo>¯</mo></mover>', ATOM
+            return Set(f'<mover accent="true">{items[0].markup}<mo>¯</mo></mover>', ATOM)
         case _:
             return _call(f"<mi>{node.function}</mi>", items)
 
@@ -143,7 +168,7 @@ def _variables(names: tuple[str, ...]) -> str:
 
 
 def _nabla(sign: str, item: Set) -> Set:
-    return _row(f"<mo>∇</mo>{sign}", _bracketed(item, PREFIX if not sign else ATOM)), PREFIX
+    return Set(_row(f"<mo>∇</mo>{sign}", _bracketed(item, PREFIX if not sign else ATOM)), PREFIX)
 
 
 def _set(node: Expr, below: tuple[Set, ...]) -> Set:
@@ -151,20 +176,20 @@ def _set(node: Expr, below: tuple[Set, ...]) -> Set:
         case Number(value=value):
             return _number(value)
         case Constant(name=name):
-            return (f"<mi>{'π' if name == 'pi' else 'i'}</mi>", ATOM)
+            return Set(f"<mi>{'π' if name == 'pi' else 'i'}</mi>", ATOM)
         case CoordinateRef(name=name, primed=primed):
-            return _name(name, int(primed)), ATOM
+            return _reference(name, int(primed))
         case FieldRef(name=name, primed=primed) | InputRef(name=name, primed=primed):
-            return _call(_name(name), tuple((_name(c, 1), ATOM) for c in primed)) if primed else (_name(name), ATOM)
+            return _call(_name(name), tuple(_reference(c, 1) for c in primed)) if primed else _reference(name)
         case LetRef(name=name):
-            return _name(name), ATOM
+            return _reference(name)
         case LearnRef(name=name):
             nonlocal_ = any(
                 isinstance(a, Binary) or (isinstance(a, CoordinateRef) and a.primed) for a in node.arguments
             )
-            return _call(_name(name), below) if nonlocal_ else (_name(name), ATOM)
+            return _call(_name(name), below) if nonlocal_ else _reference(name)
         case Negate():
-            return _row("<mo>−</mo>", _bracketed(below[0], PRODUCT)), SUM
+            return _negated(_bracketed(below[0], PRODUCT))
         case Binary():
             return _binary(node, below[0], below[1])
         case Elementary():
@@ -172,7 +197,7 @@ def _set(node: Expr, below: tuple[Set, ...]) -> Set:
         case Derivative():
             return _derivative(node, below[0])
         case Laplacian():
-            return _row("<msup><mo>∇</mo><mn>2</mn></msup>", _bracketed(below[0], PREFIX)), PREFIX
+            return Set(_row("<msup><mo>∇</mo><mn>2</mn></msup>", _bracketed(below[0], PREFIX)), PREFIX)
         case Gradient():
             return _nabla("", below[0])
         case Divergence():
@@ -180,23 +205,23 @@ def _set(node: Expr, below: tuple[Set, ...]) -> Set:
         case Curl():
             return _nabla("<mo>×</mo>", below[0])
         case NormalDerivative():
-            return _row("<msub><mo>∂</mo><mi>n</mi></msub>", _bracketed(below[0], PREFIX)), PREFIX
+            return Set(_row("<msub><mo>∂</mo><mi>n</mi></msub>", _bracketed(below[0], PREFIX)), PREFIX)
         case VectorOf():
-            return _row("<mo>(</mo>", "<mo>,</mo>".join(m for m, _ in below), "<mo>)</mo>"), ATOM
+            return Set(_row("<mo>(</mo>", "<mo>,</mo>".join(item.markup for item in below), "<mo>)</mo>"), ATOM)
         case Component(index=index):
-            return f"<msub>{_bracketed(below[0], ATOM)}<mn>{index}</mn></msub>", ATOM
+            return Set(f"<msub>{_bracketed(below[0], ATOM)}<mn>{index}</mn></msub>", ATOM)
         case Dot():
-            return _row(_bracketed(below[0], PREFIX), "<mo>·</mo>", _bracketed(below[1], PREFIX)), PRODUCT
+            return Set(_row(_bracketed(below[0], PREFIX), "<mo>·</mo>", _bracketed(below[1], PREFIX)), PRODUCT)
         case Cross():
-            return _row(_bracketed(below[0], PREFIX), "<mo>×</mo>", _bracketed(below[1], PREFIX)), PRODUCT
+            return Set(_row(_bracketed(below[0], PREFIX), "<mo>×</mo>", _bracketed(below[1], PREFIX)), PRODUCT)
         case Contract():
-            return _row(_bracketed(below[0], PREFIX), "<mo>&#x2062;</mo>", _bracketed(below[1], PREFIX)), PRODUCT
+            return Set(_row(_bracketed(below[0], PREFIX), "<mo>&#x2062;</mo>", _bracketed(below[1], PREFIX)), PRODUCT)
         case Integral(over=over):
-            return _row("<mo>∫</mo>", _bracketed(below[0], PRODUCT), _variables(over)), PRODUCT
+            return Set(_row("<mo>∫</mo>", _bracketed(below[0], PRODUCT), _variables(over)), PRODUCT)
         case Mean(over=over) | Sum(over=over):
             sign = "<mi>mean</mi>" if isinstance(node, Mean) else "<mo>∑</mo>"
             under = "<mo>,</mo>".join(_name(c) for c in over)
-            return _row(f"<msub>{sign}{_row(under)}</msub>", _bracketed(below[0], PREFIX)), PREFIX
+            return Set(_row(f"<msub>{sign}{_row(under)}</msub>", _bracketed(below[0], PREFIX)), PREFIX)
         case ApplyKernel(kernel=kernel, adjoint=adjoint):
             return _call(f"<msup>{_name(kernel)}<mo>⊤</mo></msup>" if adjoint else _name(kernel), below)
         case ApplyClosure(closure=closure):
