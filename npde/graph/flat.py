@@ -164,6 +164,10 @@ class FlatLowering(Lowering):
         is_scalar = isinstance(layer := self.builder.nodes[name].layer, Weight) and not self.names.shaped(layer.name)
         return name if is_scalar else self.flattened(name)
 
+    def _extended(self, base: str, region: Region) -> str:
+        """Flat arrays have no neighbors and so no halo."""
+        return base
+
     def _leaf(self, expr: sp.Expr, region: Region) -> str:
         if isinstance(expr, sp.Symbol) or isinstance(expr, POINTWISE_LIKE):
             return super()._leaf(expr, region)
