@@ -43,7 +43,7 @@ def axis_orders(
                 return _raised(whole, dict.fromkeys(space, 2))
             case ex.Gradient() | ex.Divergence() | ex.Curl():
                 return _raised(whole, dict.fromkeys(space, 1))
-            case ex.ApplyKernel() if not node.adjoint:
+            case ex.ApplyKernel():
                 wide = {c for c, e in zip(space, stencils[node.kernel].extents, strict=True) if e > 1}
                 own = {key: 2 for key in whole.active if key[1] in wide}
                 return AxisOrders(whole.active, whole.closed, _highest(whole.stencils, own))

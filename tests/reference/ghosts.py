@@ -71,6 +71,10 @@ class Ghosts:
         for condition in conditions:
             factors, data = self._condition(condition, number, pads, lead, len(lines))
             row = np.zeros((*np.broadcast_shapes(*(np.shape(f) for f in factors.values())), size), dtype=complex)
+            if max(factors) >= size:
+                raise NotImplementedError(
+                    f"a condition of normal order {max(factors)} needs a polynomial of that degree"
+                )
             for m, factor in factors.items():
                 row[..., m] += factor * math.factorial(m) / axis.spacing**m
             system.append(np.broadcast_to(row, (*lines, size)))
