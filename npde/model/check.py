@@ -99,6 +99,7 @@ def prepare(file: tree.SyntaxTree, overrides: Overrides) -> Scope:
         else:
             data = {"option": "--march", "name": option, "expected": "a coordinate of the file"}
             collector.add(numerics_codes.OPTION_NAME.at(NOWHERE, **data))
+            scope.strangers.add(option)
     elif along is not None and along.id in coordinates and not along.primes:
         scope.marching = along.id
     elif along is not None:

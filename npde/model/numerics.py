@@ -272,6 +272,8 @@ def time_scheme(scope: Scope, draft: Draft, overrides: Overrides) -> March | Non
     """The march, options applied."""
     over, march = overrides.march, draft.march
     if scope.marching is None:
+        if over is not None and over.along not in scope.strangers:
+            option(scope, "--march", "the file has no coordinate 't', and the option names no other to march along")
         return None
     if over is not None:
         march = overridden(scope, draft, over.scheme, over.steps, over.dt)
@@ -281,7 +283,7 @@ def time_scheme(scope: Scope, draft: Draft, overrides: Overrides) -> March | Non
         hint = f"add `march rk4{along}, steps: 100`."
         scope.collector.add(codes.NO_MARCH.at(span, hint=hint, name=scope.marching))
     if march is not None and march.dt not in (None, "auto"):
-        check_divides(scope, draft, march, given=over is not None and over.dt is not None)
+        check_divides(scope, draft, march, overrides)
     return march
 
 
@@ -314,9 +316,10 @@ def overridden(
     return March(name, steps, dt, span)
 
 
-def check_divides(scope: Scope, draft: Draft, march: March, *, given: bool) -> None:
+def check_divides(scope: Scope, draft: Draft, march: March, overrides: Overrides) -> None:
     """Whether the step divides the extent into whole steps; reported with the nearest one that does."""
     time, dt = scope.time, march.dt
+    given = overrides.march is not None and overrides.march.dt is not None
     if time is None or dt is None or dt == "auto":
         return
     extent = time.upper - time.lower
@@ -332,5 +335,6 @@ def check_divides(scope: Scope, draft: Draft, march: March, *, given: bool) -> N
     text = spell(nearest_dt)
     hint = f"the nearest step that does is `dt: {text}` ({near} step{'s' * (near != 1)})."
     data = {"dt": spell(dt), "length": spell(extent), "name": time.name, "steps": f"{float(whole):.6g}"}
-    note = ("The step comes from the option '--march'.",) if given else ()
+    sources = [("The step", "--march")] * given + [("The extent", "--extent")] * (time.name in overrides.extent)
+    note = tuple(f"{what} comes from the option '{name}'." for what, name in sources)
     scope.collector.add(codes.DT_DIVIDES.at(place, hint=hint, notes=note, **data))

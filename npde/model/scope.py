@@ -217,8 +217,12 @@ class Scope:
         derivatives = [f"d{c}" for c in sorted(self.coordinate_names)]
         self.strangers.add(name.id)
         near = nearest(name.id, [*OPERATORS, *derivatives, *self.names])
-        hint = f"did you mean `{near}`?" if near else ""
+        hint = f"did you mean `{near}`?" if near else f"declare it, `let {name.id}({self._listed()}) = …`, say."
         self.collector.add(codes.UNKNOWN_FUNCTION.at(name.span, name=name.id, hint=hint))
+
+    def _listed(self) -> str:
+        """The space coordinates, or the marching one."""
+        return ", ".join(c for c in self.coordinate_names if c != self.marching) or self.marching or "x"
 
     def not_a_coordinate(self, name: str, span: Span, hint: str = "") -> None:
         """Report a name that should be a coordinate, the first time it occurs."""

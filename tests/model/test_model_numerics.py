@@ -196,3 +196,22 @@ def test_options_that_do_not_fit(overrides: Overrides, code: str, word: str) -> 
     assert [d.code for d in found] == [code]
     assert found[0].span == NOWHERE
     assert word in found[0].message
+
+
+def test_nothing_can_be_marched_in_a_steady_problem() -> None:
+    from npde import model, syntax
+    from npde.source import Source
+
+    text = "coordinates x in [0, 1]\nfield u(x)\ndxx(u) = 1\nboundary u = 0\ngrid x: 8\n"
+    _, found = model.check(syntax.parse(Source("test.npde", text)), Overrides(march=MarchOption("rk4", steps=3)))
+    assert [d.code for d in found] == ["N0623"]
+
+
+def test_an_extent_from_the_command_line_is_named_when_the_step_no_longer_fits() -> None:
+    from npde import model, syntax
+    from npde.source import Source
+
+    tree = syntax.parse(Source("test.npde", file(march="march rk4, dt: 0.25")))
+    _, found = model.check(tree, Overrides(extent={"t": (Fraction(0), Fraction(11, 10))}))
+    assert [d.code for d in found] == ["N0613"]
+    assert found[0].notes == ("The extent comes from the option '--extent'.",)
