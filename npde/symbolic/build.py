@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 import sympy as sp
 
 from npde.diagnostics import Collector, InternalError
 from npde.diagnostics.catalogue import not_yet as codes
+from npde.diagnostics.catalogue.types import TOO_LARGE
 from npde.model.problem import Initial, LearnedCoefficient, Output, Problem
 from npde.source import Span
 from npde.symbolic import operators as op
@@ -56,11 +57,12 @@ def build(problem: Problem) -> System:
     walls = tuple(w for c in problem.conditions for w in attempt(lambda c=c: walls_of(c, converter)) or ())  # type: ignore[misc]
     moving = attempt(lambda: velocity_walls(walls, rates, converter)) or ()
     initial = () if steady else tuple(_initial(problem, table, converter, attempt))
-    learned = [c for c in problem.learned if isinstance(c, LearnedCoefficient) and c.start is not None]
-    starts = tuple((c.name, v.re) for c in learned if (v := attempt(lambda c=c: converter.scalar(c.start))))  # type: ignore[misc]
     outputs = tuple(o for o in (attempt(lambda o=o: _output(o, converter, rates)) for o in problem.outputs) if o)  # type: ignore[misc]
     starts = _starts(problem, converter, attempt)
     collector.raise_errors()
+    stated = [(e, problem.initials[0].span) for e in initial] + [(w.data, w.span) for w in walls]
+    stated += [(e, o.span) for o in outputs for e in o.parts]
+    _refuse_huge([piece for part in pieces for piece in part] + stated, collector)
     used = [*rates, *initial, *(e for _, e in starts), *(w.data for w in walls), *(p for o in outputs for p in o.parts)]
     symbols = _symbols(table, used)
     classifier = Classifier(problem, calculus, dict(symbols), frozenset(u.symbol for u in table.unknowns))
@@ -77,6 +79,16 @@ def build(problem: Problem) -> System:
         symbols=symbols,
         starts=starts,
     )
+
+
+def _refuse_huge(pieces: Iterable[Piece], collector: Collector) -> None:
+    """A diagnostic for each coefficient that arithmetic on constants made too large or too small for double precision."""
+    for expression, span in pieces:
+        for value in sorted(expression.atoms(sp.Rational), key=str):
+            numerator, denominator = abs(int(value.p)), int(value.q)
+            if numerator and not -1022 < numerator.bit_length() - denominator.bit_length() < 1023:
+                collector.add(TOO_LARGE.at(span, why="a coefficient here is beyond double precision"))
+    collector.raise_errors()
 
 
 # --- rates ------------------------------------------------------------------------------------------------------------
