@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from npde.discretize.scheme import Axis
 from npde.graph.cost import parameter_count
 from npde.graph.graph import LayerGraph
 from npde.graph.layers import (
@@ -52,11 +53,13 @@ class BoxMaker:
             "pointwise" if self._starts(value) and words.family == "port" and words.kind != "input" else words.family
         )
         formula = () if family in ("port", "frame") else self._formula(value)
-        notes = (*(() if isinstance(value.node.layer, Placeholder) else words.notes), *self._walls(value, members))
+        conditions = self._conditions(value, members)
+        own = () if isinstance(value.node.layer, Placeholder) else words.notes
+        notes = (*own, *self._walls(value, members, conditions))
         learned, count = ((), 0) if isinstance(value.node.layer, Loop) else self._learned(members)
         return Box(
             value.id, family, self._title(value, words.title), formula, notes, learned, count, members,
-            shape_text(value.node.shape), self._span(value), inner, trips,
+            shape_text(value.node.shape), self._span(value), tuple(dict.fromkeys(c.span for c in conditions)), inner, trips,
         )  # fmt: skip
 
     def with_name(self, box: Box) -> Box:
@@ -111,24 +114,37 @@ class BoxMaker:
 
     # --- notes --------------------------------------------------------------------------------------------------------
 
-    def _walls(self, value: Value, members: tuple[str, ...]) -> list[str]:
-        """What fills the ghost cells that a box looks at, in the words of the file."""
+    def _ghosts(self, value: Value, members: tuple[str, ...]) -> list[tuple[Ghost, list[Axis]]]:
+        """The ghost layers folded into a box, each with the axes along which the box looks at them."""
+        axes = self.graph.scheme.grid.axes
+        looked_at = _axes(value, len(axes))
+        layers = [self.folding.flat.values[m].node.layer for m in members]
+        return [
+            (layer, [a for i, a in enumerate(axes) if layer.widths[i] and i in looked_at])
+            for layer in layers
+            if isinstance(layer, Ghost)
+        ]
+
+    def _conditions(self, value: Value, members: tuple[str, ...]) -> list[Condition]:
+        """The wall conditions that fill the ghost cells a box looks at."""
         scheme = self.graph.scheme
         fields = {u.symbol: u.field for u in scheme.system.unknowns}
-        looked_at = _axes(value, len(scheme.grid.axes))
+        walls = {
+            (fields[r.unknown], r.axis, r.side)
+            for layer, axes in self._ghosts(value, members)
+            for r in layer.rules
+            if r.axis in {a.name for a in axes}
+        }
+        return [c for c in scheme.system.problem.conditions if (c.field, c.coordinate, c.side) in walls]
+
+    def _walls(self, value: Value, members: tuple[str, ...], conditions: list[Condition]) -> list[str]:
+        """What fills the ghost cells that a box looks at, in the words of the file."""
         notes: list[str] = []
-        for name in members:
-            layer = self.folding.flat.values[name].node.layer
-            if not isinstance(layer, Ghost):
-                continue
-            axes = [a for i, a in enumerate(scheme.grid.axes) if layer.widths[i] and i in looked_at]
+        for _, axes in self._ghosts(value, members):
             periodic = [a.name for a in axes if a.periodic]
             if periodic:
                 notes.append("periodic" if len(periodic) == len(axes) else f"periodic in {', '.join(periodic)}")
-            here = {a.name for a in axes}
-            walls = {(fields[r.unknown], r.axis, r.side) for r in layer.rules if r.axis in here}
-            conditions = [c for c in scheme.system.problem.conditions if (c.field, c.coordinate, c.side) in walls]
-            notes.extend(self._wall_texts(conditions))
+        notes.extend(self._wall_texts(conditions))
         return [shortened(n, NOTE_WIDTH) for n in dict.fromkeys(notes)][:4]
 
     def _wall_texts(self, conditions: list[Condition]) -> list[str]:

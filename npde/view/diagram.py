@@ -26,9 +26,13 @@ FAMILY_NAMES: dict[Family, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """One box: `members` are the nodes of the graph it stands for ("block/name", its own first), `formula` lines in the
-    notation of the language, `notes` lines in words, `learned` what trains in it and `count` how many numbers that is, each counted
-    in the first box that uses it. `inner` makes it a frame that runs `trips` times."""
+    """One box.
+
+    `members` are the nodes of the graph it stands for ("block/name", its own first); `formula` lines in the notation of the
+    language, `notes` lines in words; `learned` what trains in it and `count` how many numbers that is, each counted in the
+    first box that uses it; `span` the statement it comes from, `also` the wall conditions that fill its ghost cells. `inner`
+    makes it a frame that runs `trips` times.
+    """
 
     id: str
     family: Family
@@ -40,6 +44,7 @@ class Box:
     members: tuple[str, ...] = ()
     shape: str = ""
     span: Span = NOWHERE
+    also: tuple[Span, ...] = ()
     inner: Diagram | None = None
     trips: int = 1
 

@@ -9,7 +9,7 @@
                 {batch, channels, extents}, region {halo, face}, cost, span}]}]
     learned     [{name, stored, kind, shape, steps, stages, lower, upper, count, trains, span}]
     pictures    [{name, title, boxes: [{id, family, title, formula, notes, learned, count, members, shape, trips,
-                span, inside}],
+                span, also, inside}],
                 edges: [{from, to, label}]}]
     totals      {parameters, step, forward, receptive_field}
 
@@ -192,6 +192,7 @@ def _picture(diagram: Diagram, source: Source) -> dict[str, Any]:
                 "shape": b.shape,
                 "trips": b.trips,
                 "span": _span(b.span, source),
+                "also": [_span(s, source) for s in b.also],
                 "inside": None if b.inner is None else _picture(b.inner, source),
             }
             for b in diagram.boxes

@@ -47,7 +47,7 @@
     boxes.get(id)?.classList.add("lit");
     picture.classList.add("dimmed");
     box.members.forEach((m) => rows.get(m)?.classList.add("lit"));
-    markSource([box.span, ...learnedSpans(box)]);
+    markSource([box.span, ...box.also, ...learnedSpans(box)]);
     const formula = box.formula ? `<span class="formula">${escape(box.formula)}</span>` : "";
     const notes = [...box.notes, box.learned.length ? `learned: ${box.learned.join(", ")}` : "", box.shape ? `gives ${box.shape}` : ""];
     const where = box.span ? `line ${box.span.line}` : "";
@@ -78,7 +78,7 @@
   lines.forEach((line, k) => {
     const from = starts[k], to = from + line.dataset.text.length;
     const touches = (s) => s && s.start < to && s.stop > from;
-    const ids = [...described.values()].filter((b) => touches(b.span) || learnedSpans(b).some(touches)).map((b) => b.id);
+    const ids = [...described.values()].filter((b) => [b.span, ...b.also, ...learnedSpans(b)].some(touches)).map((b) => b.id);
     line.addEventListener("mouseenter", () => {
       if (pinned || !ids.length) return;
       picture.classList.add("dimmed");

@@ -77,6 +77,9 @@ def test_walls_are_quoted_from_the_file() -> None:
     assert inner is not None
     notes = {" ".join(b.formula): b.notes for b in inner.boxes}
     assert notes["dx(u)"] == ("x = 0: u = 0", "x = 1: u = 1")
+    source = graph_of("variable_heat").scheme.system.problem.source
+    (along_x,) = [b for b in inner.boxes if b.formula == ("dx(u)",)]
+    assert [source.position(s.start)[0] for s in along_x.also] == [6, 7]
     assert notes["dy(u)"] == ("y = 0: dn(u) = 0", "y = 1: u + 0.5*dn(u) = 0")
 
 
