@@ -40,6 +40,9 @@ def file(
         ("dt(u) = dx(u)", "boundary x = 1: u = 0\nboundary x = 0: outflow", 1),
         ("dt(u) = d(u, x, 3)", "boundary x = 0: u = 0\nboundary x = 1: u = 0, dn(u) = 0", 3),
         ("dt(u) = -u + integral(u, x)", "", 0),
+        ("dt(u) = dxx(integral(exp(x - x')*u(x'), x'))", "", 0),
+        ("dt(u) = integral(dxx(u), x)", "boundary u = 0", 2),
+        ("dt(u) = dxx(mean(u, x)*u)", "boundary u = 0", 2),
     ],
 )
 def test_conditions_that_are_right(build: Build, equation: str, boundary: str, count: int) -> None:
@@ -127,6 +130,24 @@ def test_a_condition_for_every_side_leaves_out_periodic_axes(build: Build) -> No
 )
 def test_statements_that_make_no_condition(diagnose: Diagnose, boundary: str, expected: tuple[str, str]) -> None:
     assert diagnose(file("dt(u) = dxx(u)", boundary)) == [expected]
+
+
+@pytest.mark.parametrize(
+    "left, order",
+    [
+        ("u", 0),
+        ("dn(u)", 1),
+        ("dx(u)", 1),
+        ("u + dn(u)", 1),
+        ("lap(u)", 2),
+        ("dxx(u)", 2),
+        ("dn(lap(u))", 3),
+        ("u - d(u, x, 3)", 3),
+    ],
+)
+def test_the_order_of_a_condition(build: Build, left: str, order: int) -> None:
+    text = file("dt(u) = dxx(u)", f"boundary {left} = 0")
+    assert [c.order for c in build(text).conditions] == [order, order]
 
 
 def test_the_field_moves_to_the_left_side(build: Build) -> None:

@@ -84,6 +84,9 @@ def test_complex_values(build: Build, text: str) -> None:
         ("u", "u(x)", ("N0210", "u(x)")),
         ("u", "u(0, y)", ("N0913", "0")),
         ("u", "w(x + x')", ("N0913", "x + x'")),
+        ("u", "w(x - x)", ("N0913", "x - x")),
+        ("u", "w(x - y')", ("N0913", "x - y'")),
+        ("u", "nope + nope*nope(nope)", ("N0203", "nope")),
         ("u", "integral(W(x', x')*u, x')", ("N0210", "W(x', x')")),
         ("u", "V(x)", ("N0210", "V(x)")),
         ("u", "V(u, y)", ("N0325", "u")),
@@ -275,6 +278,15 @@ def test_declarations(diagnose: Diagnose, declaration: str, expected: tuple[str,
         "initial u = 0\ngrid x: 32\nmarch rk4, steps: 10\n"
     )
     assert [d for d in diagnose(text) if d[0] != "N0213"] == [expected]
+
+
+def test_a_second_order_field_needs_a_velocity_to_start_with(diagnose: Diagnose) -> None:
+    text = "coordinates t in [0, 1]\nfield u(t)\ndtt(u) = -u\n{}march rk4, steps: 10\n"
+    assert diagnose(text.format("initial u = 1\n")) == [("N0408", "u")]
+    assert diagnose(text.format("initial dt(u) = 1\n")) == [("N0408", "u")]
+    assert diagnose(text.format("initial u = 1\ninitial dt(u) = 1\n")) == []
+    twice = "initial u = 1\ninitial dt(u) = 1\ninitial dt(u) = 2\n"
+    assert diagnose(text.format(twice)) == [("N0409", "initial dt(u) = 2")]
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,9 @@ def test_ghosts_of_second_order_mirror_the_wall() -> None:
 
 
 @pytest.mark.parametrize("order", [2, 4, 6])
-@pytest.mark.parametrize("wall", ["u = {v}", "dn(u) = {d}", "u + 0.5*dn(u) = {r}", "2*u - dxx(u) = {c}"])
+@pytest.mark.parametrize(
+    "wall", ["u = {v}", "dn(u) = {d}", "u + 0.5*dn(u) = {r}", "2*u - dxx(u) = {c}", "u - 0.2*dx(u) = {s}"]
+)
 def test_ghosts_are_exact_on_polynomials(order: int, wall: str) -> None:
     """A polynomial of the degree that the closure has is continued exactly."""
     degree = 1 if order == 2 else order
@@ -133,7 +135,13 @@ def test_ghosts_are_exact_on_polynomials(order: int, wall: str) -> None:
 
     def clause(at: float, outward: int) -> str:
         value, slope, bend = p(at), outward * p.deriv()(at), p.deriv(2)(at)
-        data = {"v": value, "d": slope, "r": value + 0.5 * slope, "c": 2 * value - bend}
+        data = {
+            "v": value,
+            "d": slope,
+            "r": value + 0.5 * slope,
+            "c": 2 * value - bend,
+            "s": value - 0.2 * p.deriv()(at),
+        }
         return wall.format(**{k: f"({float(v)!r})" for k, v in data.items()})
 
     found = ghosts(f"boundary x = 0: {clause(0, -1)}\nboundary x = 1: {clause(1, 1)}", order, list(p(x[2:-2])))
