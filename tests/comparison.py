@@ -75,7 +75,9 @@ def physical(net: torch.nn.Module, problem: Problem) -> dict[str, np.ndarray]:
 
 def attribute(net: torch.nn.Module, name: str) -> str:
     """The attribute of a learned name: with a trailing underscore where the module owns it."""
-    return name + "_" if any(p.attribute == name + "_" for p in net.graph.parameters) or hasattr(net, name + "_") else name
+    return (
+        name + "_" if any(p.attribute == name + "_" for p in net.graph.parameters) or hasattr(net, name + "_") else name
+    )
 
 
 def difference(found: np.ndarray, expected: np.ndarray) -> float:

@@ -68,4 +68,6 @@ def write_body(
 
 def inputs_of(block: Block) -> list[str]:
     """Run-time inputs without a step axis that a block reads, in order of first use."""
-    return list(dict.fromkeys(n.layer.name for n in block.nodes if isinstance(n.layer, InputArray) and not n.layer.per_step))
+    return list(
+        dict.fromkeys(n.layer.name for n in block.nodes if isinstance(n.layer, InputArray) and not n.layer.per_step)
+    )

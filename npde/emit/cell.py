@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from npde.emit.constants import Constants
 from npde.emit.march import MarchWriter
 from npde.emit.text import Writer
 from npde.graph.graph import LayerGraph
 
 
-def write_cell(w: Writer, graph: LayerGraph, constants: Constants, methods: MarchWriter) -> None:
+def write_cell(w: Writer, graph: LayerGraph, methods: MarchWriter) -> None:
     """`cell(input_t, hidden) -> (output_t, hidden)`."""
     sequences, statics = methods.sequences, methods.statics
     given = [f"{i.name}: Tensor" for i in statics]
@@ -17,7 +16,9 @@ def write_cell(w: Writer, graph: LayerGraph, constants: Constants, methods: Marc
     with w.indented():
         names = ", ".join(f"{i.name}[:, t]" for i in sequences) or "None"
         joined = " (a tuple of them)" if len(sequences) > 1 else ""
-        w.line(f'"""One step: input_t is {names}{joined}, hidden the state [B, C, *grid]; returns what is read from it, and it."""')
+        w.line(
+            f'"""One step: input_t is {names}{joined}, hidden the state [B, C, *grid]; returns what is read from it, and it."""'
+        )
         for k, item in enumerate(sequences):
             source = f"input_t[{k}]" if len(sequences) > 1 else "input_t"
             w.line(f"{item.name} = {source}[:, None]")

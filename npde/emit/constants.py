@@ -9,7 +9,7 @@ import sympy as sp
 
 from npde.diagnostics import InternalError
 from npde.emit.printer import PRODUCT, Printer, number
-from npde.graph.build import DT
+from npde.graph.expression_blocks import DT
 from npde.graph.graph import Block, LayerGraph, Node, Parameter, Region
 from npde.graph.layers import (
     AffineWeights,

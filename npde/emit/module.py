@@ -5,16 +5,16 @@ from __future__ import annotations
 from fractions import Fraction
 
 from npde.emit.blocks import write_block
+from npde.emit.cell import write_cell
 from npde.emit.constants import Constants
 from npde.emit.helpers import HELPERS, NEEDS
-from npde.emit.march import MarchWriter, input_shape
+from npde.emit.march import MarchWriter
+from npde.emit.outputs import input_shape
 from npde.emit.parameters import SINE, STARTED, write_module, write_property, write_start
-from npde.emit.cell import write_cell
 from npde.emit.text import WIDTH, Writer
 from npde.graph.graph import LayerGraph
 from npde.graph.names import argument
 from npde.model.problem import Exact
-
 
 IMPORTS = """import math
 from collections.abc import Callable
@@ -52,7 +52,7 @@ def source(graph: LayerGraph) -> str:
             write_block(body, graph, block, constants, helpers)
     methods.write_march()
     if graph.network == "rnn":
-        write_cell(body, graph, constants, methods)
+        write_cell(body, graph, methods)
     methods.write_pack()
     methods.write_check()
     start = Writer(level=1)
@@ -66,7 +66,7 @@ def source(graph: LayerGraph) -> str:
     _write_helpers(w, graph, helpers)
     _write_records(w, graph, constants)
     _write_types(w)
-    _write_class(w, graph, constants)
+    _write_class(w, graph)
     text = w.text() + "\n" + start.text() + "\n" + body.text()
     return text.replace(IMPORTS, "".join(f"{line}\n" for line, use in USES.items() if use in text))
 
@@ -174,7 +174,7 @@ def _write_types(w: Writer) -> None:
     w.line()
 
 
-def _write_class(w: Writer, graph: LayerGraph, constants: Constants) -> None:
+def _write_class(w: Writer, graph: LayerGraph) -> None:
     system = graph.scheme.system
     problem = system.problem
     w.line()
@@ -190,7 +190,9 @@ def _write_class(w: Writer, graph: LayerGraph, constants: Constants) -> None:
     w.line(f"VECTORS = {_literal(vectors)}")
     w.line(f"GRID = {graph.scheme.grid.shape!r}")
     w.line("# shape without the batch; None is the number of steps")
-    w.line(f"INPUTS: dict[str, tuple[int | None, ...]] = {_literal({argument(i.name): input_shape(graph, i) for i in problem.inputs})}")
+    w.line(
+        f"INPUTS: dict[str, tuple[int | None, ...]] = {_literal({argument(i.name): input_shape(graph, i) for i in problem.inputs})}"
+    )
     w.line(f"STEPS = {graph.scheme.steps}")
     w.line("DT = DT")
     w.line("START = START")

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
-from math import gcd, lcm
-
-import sympy as sp
 
 from npde.diagnostics import InternalError
-from npde.discretize.ghosts import evaluate, lagrange
-from npde.discretize.scheme import GhostRule
-from npde.emit.constants import Constants
-from npde.emit.printer import PRODUCT, UNARY, Printer
-from npde.emit.text import Writer
-from npde.graph.graph import Block, LayerGraph, Node, Region
+from npde.emit.printer import PRODUCT, UNARY
+from npde.emit.solve_text import SolveEmitter
+from npde.graph.graph import Node
 from npde.graph.layers import (
     AffineWeights,
     Call,
@@ -49,23 +42,13 @@ from npde.graph.layers import (
     SparseAffine,
     SpectralLayer,
     StencilLayer,
-    Tap,
     Unflatten,
     Weight,
 )
 
 
-@dataclass
-class NodeEmitter:
+class NodeEmitter(SolveEmitter):
     """Writes the nodes of one block. `names` maps nodes to the Python text of their values."""
-
-    graph: LayerGraph
-    block: Block
-    constants: Constants
-    writer: Writer
-    names: dict[str, str]
-    batch: str
-    helpers: set[str]
 
     def emit(self, node: Node) -> None:
         """Adds the statement(s) of a node, or only remembers its inline text."""
@@ -129,8 +112,8 @@ class NodeEmitter:
                 return self._slice(inputs[0], self._node(node.inputs[0]), node.region, (Fraction(0),) * self.dimension)
             case StencilLayer() as layer:
                 return self._stencil(node, layer, inputs[0])
-            case ReleasedStencil() as layer:
-                return self._released(node, layer, inputs)
+            case ReleasedStencil():
+                return self._released(node, inputs)
             case Convolution():
                 return f"functional.conv{self.dimension}d({inputs[0]}, {inputs[1]})"
             case Dense(axes=axes):
@@ -140,12 +123,15 @@ class NodeEmitter:
             case CircularConvolution(axis=axis):
                 shift = self.constants.zero_index(axis)
                 scaled = f"{self.constants.spacing(axis)} * {inputs[1]}"
-                return f"{self._helper('circular_convolution')}({inputs[0]}, {scaled}, {axis - self.dimension}, {shift})"
+                return (
+                    f"{self._helper('circular_convolution')}({inputs[0]}, {scaled}, {axis - self.dimension}, {shift})"
+                )
             case ClosureNetwork(name=name):
                 module = self.constants.module(name)
-                return f"{self._helper('pointwise_network')}(self.{module}, {', '.join(self._ranked(i, n) for i, n in zip(inputs, node.inputs, strict=True))})"
+                arguments = [self._ranked(i, n) for i, n in zip(inputs, node.inputs, strict=True)]
+                return f"{self._helper('pointwise_network')}(self.{module}, {', '.join(arguments)})"
             case Reduction() as layer:
-                return self._reduction(layer, node, inputs[0])
+                return self._reduction(layer, inputs[0])
             case MatrixVector():
                 return f'torch.einsum("nm...,bm...->bn...", {inputs[0]}, {inputs[1]})'
             case DotChannels():
@@ -179,17 +165,6 @@ class NodeEmitter:
                 return f"{self._helper('spectral')}({inputs[1]}, {inputs[0]})"
             case _:
                 raise InternalError(f"no emission for {type(node.layer).__name__}")
-
-    @property
-    def dimension(self) -> int:
-        return len(self.graph.scheme.grid.axes)
-
-    def _node(self, name: str) -> Node:
-        return self.block.node(name)
-
-    def _helper(self, name: str) -> str:
-        self.helpers.add(name)
-        return name
 
     def _pointwise(self, layer: Pointwise, inputs: list[str]) -> str:
         printer = self.constants.printer(dict(zip(layer.symbols, inputs, strict=True)))
@@ -227,204 +202,11 @@ class NodeEmitter:
 
     # --- stencils -----------------------------------------------------------------------------------------------------
 
-    def _slice(self, source: str, node: Node, region: Region, offset: tuple[Fraction, ...]) -> str:
-        """`source` shifted by `offset`, on `region`: entry j of the result is the value at j + offset."""
-        parts = []
-        for i in range(self.dimension):
-            if node.shape.extents[i] == 1:
-                parts.append(":")
-                continue
-            first_out = -Fraction(region.halo[i]) - (Fraction(1, 2) if region.face == i else 0)
-            first_in = -Fraction(node.region.halo[i]) - (Fraction(1, 2) if node.region.face == i else 0)
-            start = first_out + offset[i] - first_in
-            count = self.graph.scheme.grid.axes[i].cells + 2 * region.halo[i] + (1 if region.face == i else 0)
-            stop = start + count - node.shape.extents[i]
-            if start.denominator != 1 or start < 0 or stop > 0:
-                raise InternalError(f"stencil reads outside its operand in {self.block.name}")
-            parts.append(f"{int(start) if start else ''}:{int(stop) if stop else ''}")
-        return source if all(p == ":" for p in parts) else f"{source}[..., {', '.join(parts)}]"
-
-    def _stencil(self, node: Node, layer: StencilLayer, source: str) -> str:
-        of = self._node(node.inputs[0])
-        groups: dict[str, list[Tap]] = {}
-        for tap in layer.taps:
-            groups.setdefault(self.constants.volume(tap.powers), []).append(tap)
-        texts = []
-        for divisor, taps in groups.items():
-            texts.append(self._weighted(self._merged(taps), divisor, of, node.region, source))
-        return " + ".join(texts)
-
-    @staticmethod
-    def _merged(taps: list[Tap]) -> list[tuple[tuple[Fraction, ...], Fraction]]:
-        weights: dict[tuple[Fraction, ...], Fraction] = {}
-        for tap in taps:
-            weights[tap.offset] = weights.get(tap.offset, Fraction(0)) + tap.weight
-        return sorted(((o, w) for o, w in weights.items() if w), key=lambda item: (-item[1], item[0]))
-
-    def _weighted(
-        self, taps: list[tuple[tuple[Fraction, ...], Fraction]], divisor: str, of: Node, region: Region, source: str
-    ) -> str:
-        """`(a + b - 2.0 * c) / DX**2`: one common denominator, equal weights bracketed together."""
-        denominator = lcm(*(w.denominator for _, w in taps))
-        numerators = [(o, w * denominator) for o, w in taps]
-        common = gcd(*(int(w) for _, w in numerators))
-        by_weight: dict[int, list[str]] = {}
-        for offset, weight in numerators:
-            by_weight.setdefault(int(weight) // common, []).append(self._slice(source, of, region, offset))
-        parts = []
-        for weight, shifts in by_weight.items():
-            total = " + ".join(shifts)
-            if abs(weight) != 1:
-                total = f"{abs(weight)} * ({total})" if len(shifts) > 1 else f"{abs(weight)} * {total}"
-            elif weight < 0 and len(shifts) > 1:
-                total = " - ".join(shifts)
-            sign = " - " if weight < 0 else " + "
-            parts.append(sign + total)
-        body = "".join(parts)
-        body = body[3:] if body.startswith(" + ") else "-" + body[3:]
-        scale = Fraction(common, denominator)
-        below = " * ".join(t for t in (str(scale.denominator) if scale.denominator != 1 else "", divisor) if t)
-        above = f"{scale.numerator} * " if scale.numerator != 1 else ""
-        if not below and not above:
-            return body if len(taps) > 1 else body
-        body = f"({body})" if len(taps) > 1 else body
-        return f"{above}{body}" + (f" / ({below})" if " * " in below else f" / {below}" if below else "")
-
-    def _released(self, node: Node, layer: ReleasedStencil, inputs: list[str]) -> str:
-        source, kernel = inputs
-        channels = self._node(node.inputs[0]).shape.channels
-        if channels == 1:
-            return f"functional.conv{self.dimension}d({source}, {kernel}[None, None])"
-        shape = f"({source}.shape[0], {channels})"
-        return f"functional.conv{self.dimension}d({source}.flatten(0, 1)[:, None], {kernel}[None, None])[:, 0].unflatten(0, {shape})"
-
     # --- ghost cells --------------------------------------------------------------------------------------------------
-
-    def _ghost(self, node: Node, layer: Ghost, inputs: list[str]) -> None:
-        axes = self.graph.scheme.grid.axes
-        source = inputs[0]
-        if all(a.periodic for a in axes):
-            pads = ", ".join(f"{w}, {w}" for w in reversed(layer.widths))
-            self.writer.assign(node.name, f'functional.pad({source}, ({pads}), mode="circular")')
-            return
-        data = {k: (inputs[1 + n], node.inputs[1 + n]) for n, k in enumerate(layer.data)}
-        extra = inputs[1 + len(layer.data) :]
-        symbols = dict(zip(layer.symbols, extra, strict=True))
-        todo = [i for i in range(self.dimension) if layer.widths[i]]
-        for i in todo:
-            name = node.name if i == todo[-1] else f"{node.name}_{axes[i].name}"
-            if axes[i].periodic:
-                self.writer.assign(name, f"{self._helper('extend')}({source}, {i - self.dimension}, {layer.widths[i]}, True)")
-            else:
-                self._pad_wall(name, source, i, layer, data, symbols)
-            source = name
-
-    def _pad_wall(
-        self, name: str, source: str, axis: int, layer: Ghost, data: dict[int, tuple[str, str]], symbols: dict[sp.Symbol, str]
-    ) -> None:
-        width = layer.widths[axis]
-        own = [(k, r) for k, r in enumerate(layer.rules) if r.axis == self.graph.scheme.grid.axes[axis].name]
-        lower = next((k, r) for k, r in own if r.side == "lower")
-        upper = next((k, r) for k, r in own if r.side == "upper")
-        before = [self._ghost_cell(source, axis, k, *lower, data, symbols) for k in reversed(range(width))]
-        after = [self._ghost_cell(source, axis, k, *upper, data, symbols) for k in range(width)]
-        cells: list[str] = []
-        for side, texts in (("lower", before), ("upper", after)):
-            for n, text in enumerate(texts):
-                if len(text) <= 40:
-                    cells.append(text)
-                    continue
-                k = width - n if side == "lower" else n + 1
-                label = f"{name}_{side}" + (f"_{k}" if width > 1 else "")
-                self.writer.assign(label, text)
-                cells.append(label)
-        cells.insert(width, source)
-        self.writer.assign(name, f"torch.cat(({', '.join(cells)}), dim={axis - self.dimension})")
-
-    def _ghost_cell(
-        self, source: str, axis: int, ghost: int, index: int, rule: GhostRule, data: dict[int, tuple[str, str]],
-        symbols: dict[sp.Symbol, str],
-    ) -> str:  # fmt: skip
-        """`Σ_j w_j u_j + v g` of one ghost cell."""
-        printer = self.constants.printer(symbols)
-        lower = rule.side == "lower"
-        terms: list[tuple[bool, str]] = []
-        for j, weight in enumerate(rule.weights[ghost]):
-            if weight == 0:
-                continue
-            cell = self._cells(source, axis, j if lower else -1 - j)
-            terms.append(self._term(printer, weight, cell))
-        if index in data:
-            text, node_name = data[index]
-            terms.append(self._term(printer, rule.data_weights[ghost], self._at_wall(text, node_name, axis, lower)))
-        elif rule.data != 0:
-            terms.append(self._term(printer, rule.data_weights[ghost] * rule.data, ""))
-        if not terms:
-            return f"torch.zeros_like({self._cells(source, axis, 0)})"
-        body = "".join((" - " if negative else " + ") + text for negative, text in terms)
-        return body[3:] if body.startswith(" + ") else "-" + body[3:]
-
-    @staticmethod
-    def _term(printer: Printer, weight: sp.Expr, cell: str) -> tuple[bool, str]:
-        negative = bool(weight.could_extract_minus_sign())
-        size = -weight if negative else weight
-        if size == 1 and cell:
-            return negative, cell
-        text = printer.text(size, PRODUCT)
-        return negative, f"{text} * {cell}" if cell else text
-
-    def _cells(self, source: str, axis: int, index: int) -> str:
-        """One layer of cells across an axis, the axis kept."""
-        one = f"{index or ''}:{index + 1 or ''}" if index != 0 else ":1"
-        parts = [one if i == axis else ":" for i in range(axis, self.dimension)]
-        if axis == 0 or all(p == ":" for p in parts[1:]):
-            return f"{source}[..., {', '.join([':'] * 0 + parts)}]"
-        return f"{source}[..., {', '.join(parts)}]"
-
-    def _at_wall(self, text: str, name: str, axis: int, lower: bool) -> str:
-        """Wall data in one layer of cells along the wall: a constant expanded, an array's cells nearest to the wall."""
-        node = self._node(name)
-        if node.shape.extents[axis] > 1:
-            text = self._cells(text, axis, 0 if lower else -1)
-        return text
-
-    def _extend(self, node: Node, layer: Extend, inputs: list[str]) -> None:
-        source = inputs[0]
-        todo = [i for i, w in enumerate(layer.widths) if w]
-        for i in todo:
-            name = node.name if i == todo[-1] else f"{node.name}_{self.graph.scheme.grid.axes[i].name}"
-            dim, width = i - self.dimension, layer.widths[i]
-            if layer.cells > 1 and not layer.periodic[i]:
-                call = f"{self._helper('extrapolate')}({source}, {dim}, {extrapolation(layer.cells, width)!r})"
-            else:
-                call = f"{self._helper('extend')}({source}, {dim}, {width}, {layer.periodic[i]})"
-            self.writer.assign(name, call)
-            source = name
-
-    def _adjoint(self, node: Node, layer: ConvolutionAdjoint, inputs: list[str]) -> None:
-        """Transposed convolution onto cells and ghost cells, then each axis folded back, last first."""
-        source, kernel, *extra = inputs
-        printer = self.constants.printer(dict(zip(layer.symbols, extra, strict=True)))
-        self.writer.assign(node.name, f"functional.conv_transpose{self.dimension}d({source}, {kernel})")
-        axes = self.graph.scheme.grid.axes
-        for i in reversed(range(self.dimension)):
-            width = layer.extents[i] // 2
-            if not width:
-                continue
-            dim = i - self.dimension
-            if layer.periodic[i]:
-                self.writer.assign(node.name, f"{self._helper('fold_periodic')}({node.name}, {dim}, {width})")
-                continue
-            sides = []
-            for side in ("lower", "upper"):
-                rule = next(r for r in layer.rules if (r.axis, r.side) == (axes[i].name, side))
-                rows = [f"[{', '.join(printer.text(w) for w in row)}]" for row in rule.weights[:width]]
-                sides.append(f"[{', '.join(rows)}]")
-            self.writer.assign(node.name, f"{self._helper('fold_wall')}({node.name}, {dim}, {width}, {sides[0]}, {sides[1]})")
 
     # --- sums and solves ----------------------------------------------------------------------------------------------
 
-    def _reduction(self, layer: Reduction, node: Node, source: str) -> str:
+    def _reduction(self, layer: Reduction, source: str) -> str:
         dims = tuple(i - self.dimension for i in layer.axes)
         if not dims:
             body = source
@@ -448,110 +230,3 @@ class NodeEmitter:
         volume = " * ".join(self.constants.spacing(i) for i in range(self.dimension))
         tail = f"[...{', None' * self.dimension}]"
         return f'{volume} * torch.einsum("{spec}->bc{outs}", {source}, {", ".join(matrices)}).flatten(1){tail}'
-
-    def _linear_call(self, block: str, timed: str = "") -> str:
-        """The linear part as a function of the state alone."""
-        arguments = self.constants.extra(block, None)
-        if "t" in self.graph.block(block).inputs:
-            arguments.insert(0, timed or "p.t")
-        return f"lambda v: self.{block}({', '.join(['v', *arguments])})"
-
-    def _propagator(self, layer: Propagator) -> str:
-        grid = self.graph.scheme.grid.shape
-        symbol = f"{self._helper('symbol_of')}({self._linear_call(layer.block)}, {layer.channels}, {grid!r}, self.unit)"
-        time = self.constants.printer({}).text(layer.time, PRODUCT)
-        return f"torch.linalg.matrix_exp({time} * {symbol})" if layer.channels > 1 else f"torch.exp({time} * {symbol})"
-
-    def _factorization(self, layer: Factorization) -> str:
-        grid = self.graph.scheme.grid.shape
-        factor = self.constants.printer({}).text(layer.factor, PRODUCT)
-        if layer.method == "fft":
-            symbol = f"{self._helper('symbol_of')}({self._linear_call(layer.block)}, {layer.channels}, {grid!r}, self.unit)"
-            return f"torch.linalg.inv(torch.eye({layer.channels}).to(self.unit) - {factor} * {symbol})"
-        apply = self._linear_call(layer.block).replace("lambda v: ", f"lambda v: v - {factor} * ", 1)
-        call = f"{self._helper('factor_tridiagonal')}({apply}, {layer.channels}, {grid!r}, {layer.reach!r}, {layer.periodic!r}, self.unit)"
-        self.helpers.add("diagonals")
-        return f"{self._helper('frozen')}(lambda: {call})"
-
-    def _flatten(self, node: Node, source: str) -> str:
-        """The grid as one axis; what does not vary along an axis is expanded first."""
-        of = self._node(node.inputs[0])
-        grid = self.graph.scheme.grid.shape
-        if of.shape.extents == grid:
-            return f"{source}.flatten(-{self.dimension})" if self.dimension > 1 else source
-        if all(e == 1 for e in of.shape.extents):
-            return f"{source}[{', '.join(['...', *['0'] * (self.dimension - 1), ':'])}]"
-        lead = [self.batch] if of.shape.batch else []
-        shape = ", ".join(map(str, [*lead, of.shape.channels, *grid]))
-        return f"{source}.expand({shape}).flatten(-{self.dimension})"
-
-    def _affine_weights(self, layer: AffineWeights) -> str:
-        """The matrix of an affine block; a released one brings its own weights."""
-        grid = self.graph.scheme.grid.shape
-        if layer.released is not None:
-            stored = self.constants.parameters[layer.released]
-            weights = f"self.{layer.released}" if stored.steps is None else f"p.{layer.released}"
-            weights += "[stage]" if stored.stages else ""
-            apply = self._linear_call(layer.block, timed="START * self.unit")
-            zero = f"torch.zeros(1, {layer.channels}, {', '.join(map(str, grid))}).to(self.unit)"
-            call = apply.removeprefix("lambda v: ").replace("(v", f"({zero}", 1)
-            return f"({weights}, self.columns_{layer.block}, {call}.flatten())"
-        self._helper("diagonals")
-        apply = self._linear_call(layer.block, timed="START * self.unit")
-        return (
-            f"{self._helper('assemble')}({apply}, {layer.channels}, {grid!r}, "
-            f"{self.constants.pattern(layer)}, {layer.periodic!r}, self.unit)"
-        )
-
-    def _sparse_affine(self, node: Node, inputs: list[str]) -> str:
-        """`W x + b`; a bias that depends on the time is that of the block, evaluated now."""
-        source, matrix, *time = inputs
-        text = f"{self._helper('affine')}({matrix}, {source})"
-        weights = self._node(node.inputs[1])
-        block = self.graph.block(self.constants.block_of_matrix(weights))
-        if not time or "t" not in block.inputs:
-            return text
-        layer = self.constants.matrices[block.name]
-        grid = self.graph.scheme.grid.shape
-        zero = f"torch.zeros(1, {layer.channels}, {', '.join(map(str, grid))}).to(self.unit)"
-        now = f"self.{block.name}({', '.join([zero, time[0], *self.constants.extra(block.name, None)])})"
-        rows = node.shape.channels
-        return f"{text} + ({now}.flatten() - {matrix}[2]).reshape({rows}, -1)"
-
-    def _solve(self, node: Node, layer: SolveLayer, inputs: list[str]) -> None:
-        right, factors = inputs
-        if layer.method == "fft":
-            self.writer.assign(node.name, f"{self._helper('spectral')}({factors}, {right})")
-            return
-        factor = self.constants.printer({}).text(layer.factor, PRODUCT)
-        solve = self._helper("solve_factored")
-        call = self._linear_call(layer.block).removeprefix("lambda v: ").replace("(v", f"({node.name}", 1)
-        self.writer.assign(node.name, f"{solve}({factors}, {right}.detach())")
-        self.writer.line("# one correction: rounding is refined, and the gradient is that of the implicit function theorem")
-        residual = f"{right} - ({node.name} - {factor} * {call})"
-        self.writer.assign(node.name, f"{node.name} + {solve}({factors}, {residual})")
-
-    def _kernel_matrix(self, node: Node, layer: KernelMatrix, inputs: list[str]) -> None:
-        columns = [self.constants.coordinate(a, Region((0,) * self.dimension)) for a in layer.axes]
-        names = dict(zip(layer.symbols, inputs, strict=True))
-        if len(columns) == 1:
-            flats = [f"{columns[0]}.flatten()"]
-        else:
-            flats = [f"{node.name}_{k}" for k in range(len(columns))]
-            joined = ", ".join(columns)
-            self.writer.assign(", ".join(flats), f"(v.flatten() for v in torch.broadcast_tensors({joined}))")
-        for flat, own, other in zip(flats, layer.coordinates, layer.primed, strict=True):
-            names[own] = f"{flat}[:, None]"
-            names[other] = f"{flat}[None, :]"
-        printer = self.constants.printer(names)
-        text = printer.text(layer.expression, PRODUCT)
-        if printer.is_constant(layer.expression):
-            text = f"{text} * torch.ones_like({flats[0]}[:, None] + {flats[0]}[None, :])"
-        volume = " * ".join(self.constants.spacing(a) for a in layer.axes)
-        self.writer.assign(node.name, f"{volume} * {text}")
-
-
-def extrapolation(cells: int, width: int) -> tuple[tuple[int, ...], ...]:
-    """Cell k beyond an end from the nearest `cells`, by the polynomial through them; on a uniform grid the weights are whole."""
-    basis, _ = lagrange(cells)
-    return tuple(tuple(int(evaluate(p, Fraction(-2 * k - 1, 2))) for p in basis) for k in range(width))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import sympy as sp
 
 from npde.emit.constants import Constants
@@ -60,7 +62,7 @@ def write_start(w: Writer, p: Parameter, constants: Constants) -> None:
         random = f"torch.randn({shape}, generator=generator, **factory){scale}"
         w.assign(f"self.{p.parameter}", f"nn.Parameter({random}{train})")
         return
-    raw = raw_value(p, p.start, constants)
+    raw = raw_value(p, p.start)
     names = _coordinate_names(p, constants)
     printer = constants.printer(names)
     text = printer.text(raw, ATOM)
@@ -91,7 +93,7 @@ def _coordinate_names(p: Parameter, constants: Constants) -> dict[sp.Symbol, str
     return names
 
 
-def raw_value(p: Parameter, value: sp.Expr, constants: Constants) -> sp.Expr:
+def raw_value(p: Parameter, value: sp.Expr) -> sp.Expr:
     """The stored value of a physical one: the inverse of the constraint, or times the scale of a kernel."""
     if p.lower is not None and p.upper is not None:
         unit = (value - exact(p.lower)) / (exact(p.upper) - exact(p.lower))
@@ -110,12 +112,17 @@ def _write_taps(w: Writer, p: Parameter, constants: Constants) -> None:
     name = f"start_{p.attribute}"
     w.assign(name, f"torch.zeros({extents!r}, **factory)")
     for index, weight in p.taps or ():
-        w.assign(f"{name}[{', '.join(map(str, index))}]", printer.text(sp.nsimplify(weight) if weight.is_Rational else weight))
+        w.assign(
+            f"{name}[{', '.join(map(str, index))}]",
+            printer.text(sp.nsimplify(weight) if weight.is_Rational else weight),
+        )
     value = name
     if p.kind == "stencil":
         out_channels, in_channels = p.shape[:2]
         ones = ", 1" * len(extents)
-        value = f"torch.eye({out_channels}, {in_channels}, **factory).reshape({out_channels}, {in_channels}{ones}) * {name}"
+        value = (
+            f"torch.eye({out_channels}, {in_channels}, **factory).reshape({out_channels}, {in_channels}{ones}) * {name}"
+        )
     if leading(p):
         value = f"({value}).expand({shape_text(p)}).clone()"
     train = "" if not p.frozen else ", requires_grad=False"
@@ -146,14 +153,16 @@ def write_module(w: Writer, m: SubModule, constants: Constants) -> None:
     match m.kind:
         case "lift":
             d = len(constants.graph.scheme.grid.axes)
-            w.assign(f"self.{m.name}", f"started(nn.Conv{d}d({m.in_features}, {m.out_features}, 1{factory}), generator)")
+            w.assign(
+                f"self.{m.name}", f"started(nn.Conv{d}d({m.in_features}, {m.out_features}, 1{factory}), generator)"
+            )
         case "linear":
             w.assign(f"self.{m.name}", f"started(nn.Linear({m.in_features}, {m.out_features}{factory}), generator)")
         case "closure":
             sizes = (m.in_features, *m.widths, m.out_features)
             w.line(f"self.{m.name} = nn.Sequential(")
             with w.indented():
-                for k, (a, b) in enumerate(zip(sizes, sizes[1:], strict=False)):
+                for k, (a, b) in enumerate(pairwise(sizes)):
                     w.line(f"nn.Linear({a}, {b}{factory}),")
                     if k < len(m.widths):
                         w.line(f"{ACTIVATIONS[m.activation]},")
@@ -195,7 +204,7 @@ def write_property(w: Writer, p: Parameter, constants: Constants) -> None:
         value = f"{constants.exact(upper)} - torch.exp({raw})"
     else:
         value = f"{raw} / ({printer.text(p.scale, SUM)})"
-    inverse = printer.text(raw_value(p, symbol, constants))
+    inverse = printer.text(raw_value(p, symbol))
     w.line("@property")
     w.line(f"def {p.attribute}(self) -> Tensor:")
     with w.indented():

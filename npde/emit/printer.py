@@ -159,7 +159,9 @@ class Printer:
         if exponent.is_Rational and exponent < 0:
             return f"1 / {self.text(sp.Pow(base, -exponent), POWER)}", PRODUCT
         if exponent == sp.Rational(1, 2):
-            return (f"math.sqrt({self.text(base)})" if self.is_constant(base) else f"torch.sqrt({self.text(base)})"), ATOM
+            return (
+                f"math.sqrt({self.text(base)})" if self.is_constant(base) else f"torch.sqrt({self.text(base)})"
+            ), ATOM
         if self.is_constant(base) and not self.is_constant(exponent):
             return f"torch.exp({self.text(exponent, PRODUCT)} * math.log({self.text(base)}))", ATOM
         below, above = self.text(base, ATOM), self.text(exponent, ATOM)

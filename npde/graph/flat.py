@@ -50,7 +50,6 @@ class Operator:
     timed: bool
 
 
-
 def pattern(taps: Iterable[tuple[int, ...]], walls: tuple[int, ...]) -> Offsets:
     """The cells that a stencil with taps at `taps` looks at. `walls[i]` is how many interior cells a ghost cell of axis i is made
     of (0: periodic): at a wall, an offset beyond it is replaced by those cells."""
@@ -97,7 +96,11 @@ def _affine_form(expr: sp.Expr, unknowns: frozenset[sp.Symbol]) -> bool:
         case sp.Mul():
             holding = [a for a in expr.args if a.free_symbols & unknowns]
             rest = [a for a in expr.args if not a.free_symbols & unknowns]
-            return len(holding) == 1 and _affine_form(holding[0], unknowns) and not any(a.has(op.GridOperator) for a in rest)
+            return (
+                len(holding) == 1
+                and _affine_form(holding[0], unknowns)
+                and not any(a.has(op.GridOperator) for a in rest)
+            )
         case op.Diff() | op.Lap() | op.FaceDiff():
             return _affine_form(expr.args[0], unknowns)
         case op.KernelApply():
@@ -106,7 +109,9 @@ def _affine_form(expr: sp.Expr, unknowns: frozenset[sp.Symbol]) -> bool:
             return False
 
 
-def split_affine(expr: sp.Expr, unknowns: frozenset[sp.Symbol], banned: frozenset[sp.Symbol]) -> tuple[sp.Expr, sp.Expr]:
+def split_affine(
+    expr: sp.Expr, unknowns: frozenset[sp.Symbol], banned: frozenset[sp.Symbol]
+) -> tuple[sp.Expr, sp.Expr]:
     """(affine part, rest); everything is rest if no term of the affine part looks at neighbors."""
     terms = sp.Add.make_args(expr)
     affine = [t for t in terms if is_affine(t, unknowns, banned)]
@@ -131,7 +136,9 @@ class FlatLowering(Lowering):
     def has_matrices(self) -> bool:
         """Whether wall data and coefficients are the same for all samples and steps (closed forms in time are added later)."""
         time = self.names.symbol(self.scheme.system.problem.marching or "")
-        parts = [w for g in self.scheme.ghosts for w in (g.data, *g.data_weights, *(w for row in g.weights for w in row))]
+        parts = [
+            w for g in self.scheme.ghosts for w in (g.data, *g.data_weights, *(w for row in g.weights for w in row))
+        ]
         return not any(p.free_symbols & (self.banned - {time}) for p in parts)
 
     @property
@@ -153,7 +160,7 @@ class FlatLowering(Lowering):
         shape = self.shape(name)
         return self.builder.add(Flatten(), (name,), self.flat(shape), self.interior, f"{name}_flat")
 
-    def _coordinate(self, axis: int, region: Region) -> str:
+    def _coordinate(self, axis: int, region: Region) -> str:  # noqa: ARG002
         extents = tuple(a.cells if i == axis else 1 for i, a in enumerate(self.scheme.grid.axes))
         name = self.scheme.grid.axes[axis].name
         node = self.builder.add(CoordinateArray(axis), (), Shape(False, 1, extents), self.interior, name)
@@ -164,12 +171,12 @@ class FlatLowering(Lowering):
         is_scalar = isinstance(layer := self.builder.nodes[name].layer, Weight) and not self.names.shaped(layer.name)
         return name if is_scalar else self.flattened(name)
 
-    def _extended(self, base: str, region: Region) -> str:
+    def _extended(self, base: str, region: Region) -> str:  # noqa: ARG002 - flat arrays have no region
         """Flat arrays have no neighbors and so no halo."""
         return base
 
     def _leaf(self, expr: sp.Expr, region: Region) -> str:
-        if isinstance(expr, sp.Symbol) or isinstance(expr, POINTWISE_LIKE):
+        if isinstance(expr, (sp.Symbol, *POINTWISE_LIKE)):
             return super()._leaf(expr, region)
         if isinstance(expr, op.Nonlocal) and len(expr.args) - 2 == len(self.scheme.grid.axes):
             return self._dense(expr)
@@ -191,7 +198,9 @@ class FlatLowering(Lowering):
         assert self.operator is not None
         made = self.operator(expr)
         learned = any(isinstance(self.meaning(s), LearnedCoefficient | LearnedStencil) for s in expr.free_symbols)
-        return self.sparse(made.block, self.joined(made.sources), made.shape.channels, made.offsets, release=not learned)
+        return self.sparse(
+            made.block, self.joined(made.sources), made.shape.channels, made.offsets, release=not learned
+        )
 
     def joined(self, sources: tuple[sp.Symbol, ...]) -> str:
         """Flat unknowns behind one another."""
@@ -206,7 +215,11 @@ class FlatLowering(Lowering):
     def sparse(self, block: str, source: str, rows: int, offsets: Offsets, *, release: bool = False) -> str:
         """`W x + b` of an affine block."""
         periodic = tuple(a.periodic for a in self.scheme.grid.axes)
-        released = self.released(self.shape(source).channels, block, rows, offsets) if self.released is not None and release else None
+        released = (
+            self.released(self.shape(source).channels, block, rows, offsets)
+            if self.released is not None and release
+            else None
+        )
         layer = AffineWeights(block, self.shape(source).channels, offsets, periodic, released)
         weights = self.builder.add(layer, (), Shape(False, 1, (1,)), self.interior, f"weights_{block}")
         inputs = (source, weights) if self.time is None else (source, weights, self.time)

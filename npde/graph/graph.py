@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 import sympy as sp
@@ -66,7 +67,8 @@ Start = Literal["value", "field", "random", "zeros", "stencil"]
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """A learned array. `attribute` is the name of the physical value on the module, `parameter` the stored tensor's name in the
-    state dict (`raw_D` when constrained, else the same). `shape` (components, then the grid axes `axes`) without the leading step and stage axes, `steps` and `stages` or None.
+    state dict (`raw_D` when constrained, else the same). `shape` (components, then the grid axes `axes`) comes without the
+    leading step and stage axes, whose lengths are `steps` and `stages` or None.
 
     The physical value is `lower + exp(raw)`, `lower + (upper - lower) sigmoid(raw)`, or the stored value divided by `scale`
     (a kernel's stored value is the dimensionless layer matrix). `start`: an expression in coordinates, or None for
@@ -106,7 +108,7 @@ class SubModule:
     def parameters(self) -> int:
         """Weights and biases."""
         sizes = (self.in_features, *self.widths, self.out_features)
-        return sum((a + 1) * b for a, b in zip(sizes, sizes[1:], strict=False))
+        return sum((a + 1) * b for a, b in pairwise(sizes))
 
 
 @dataclass(frozen=True)
@@ -136,12 +138,12 @@ class LayerGraph:
                 return block
         raise KeyError(name)
 
-    def to_networkx(self, block: str | None = None) -> nx.MultiDiGraph:
+    def to_networkx(self, block: str | None = None) -> nx.MultiDiGraph[str]:
         """One block (default: all, called blocks linked by edges of kind "calls") as a multigraph; nodes are
         `block/name` with the `Node` as attribute `node`, edges carry the input position."""
         import networkx as nx  # a quarter of a second, which only this needs
 
-        graph: nx.MultiDiGraph = nx.MultiDiGraph(name=self.name)
+        graph: nx.MultiDiGraph[str] = nx.MultiDiGraph(name=self.name)
         for b in self.blocks:
             if block is not None and b.name != block:
                 continue

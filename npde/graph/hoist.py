@@ -27,9 +27,7 @@ def hoist(blocks: tuple[Block, ...], skip: frozenset[str]) -> tuple[Block, ...]:
     builder = BlockBuilder("coefficients")
     exported: dict[str, None] = {}
     by_name = {b.name: b for b in blocks}
-    out = []
-    for block in blocks:
-        out.append(block if block.name in skip else _hoist_block(block, by_name, builder, exported))
+    out = [b if b.name in skip else _hoist_block(b, by_name, builder, exported) for b in blocks]
     if not exported:
         return tuple(out)
     return (builder.finish(tuple(exported)), *out)
@@ -48,9 +46,7 @@ def changes(block: Block, *, time_too: bool = True) -> bool:
     return False
 
 
-def _hoist_block(
-    block: Block, blocks: dict[str, Block], builder: BlockBuilder, exported: dict[str, None]
-) -> Block:
+def _hoist_block(block: Block, blocks: dict[str, Block], builder: BlockBuilder, exported: dict[str, None]) -> Block:
     fixed: dict[str, str] = {}
     for node in block.nodes:
         if _invariant(node, fixed, blocks):
@@ -81,7 +77,7 @@ def _invariant(node: Node, fixed: dict[str, str], blocks: dict[str, Block]) -> b
         case CoordinateArray():
             return True
         case _:
-            return bool(node.inputs) and all(i in fixed for i in node.inputs) or _is_constant(node)
+            return (bool(node.inputs) and all(i in fixed for i in node.inputs)) or _is_constant(node)
 
 
 def _is_constant(node: Node) -> bool:

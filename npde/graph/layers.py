@@ -15,7 +15,6 @@ import sympy as sp
 
 from npde.discretize.scheme import GhostRule
 
-
 # --- sources ----------------------------------------------------------------------------------------------------------
 
 
@@ -329,8 +328,40 @@ class SparseAffine:
 
 
 Layer: TypeAlias = (
-    Placeholder | CoordinateArray | Weight | InputArray | Noise | Channels | Join | Ghost | Extend | Crop | StencilLayer
-    | ReleasedStencil | Pointwise | Convolution | ConvolutionAdjoint | Dense | KernelMatrix | CircularConvolution | ClosureNetwork
-    | Reduction | MatrixVector | DotChannels | LiftLayer | ReadOut | RegionIntegrals | Call | Loop | Coefficient
-    | Factorization | SolveLayer | Propagator | SpectralLayer | Flatten | Unflatten | AffineWeights | SparseAffine
+    Placeholder
+    | CoordinateArray
+    | Weight
+    | InputArray
+    | Noise
+    | Channels
+    | Join
+    | Ghost
+    | Extend
+    | Crop
+    | StencilLayer
+    | ReleasedStencil
+    | Pointwise
+    | Convolution
+    | ConvolutionAdjoint
+    | Dense
+    | KernelMatrix
+    | CircularConvolution
+    | ClosureNetwork
+    | Reduction
+    | MatrixVector
+    | DotChannels
+    | LiftLayer
+    | ReadOut
+    | RegionIntegrals
+    | Call
+    | Loop
+    | Coefficient
+    | Factorization
+    | SolveLayer
+    | Propagator
+    | SpectralLayer
+    | Flatten
+    | Unflatten
+    | AffineWeights
+    | SparseAffine
 )

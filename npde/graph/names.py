@@ -19,7 +19,7 @@ from npde.symbolic import operators as op
 from npde.symbolic.system import CoordinateMeaning, Meaning
 
 if TYPE_CHECKING:
-    from npde.graph.lower import Lowering
+    from npde.graph.arrays import ArrayLowering
 
 MODULE_NAMES = frozenset(
     """T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches eval
@@ -68,7 +68,11 @@ def operator_text(expr: sp.Expr) -> str:
         case op.Diff():
             operand, x, n = expr.args
             letters = str(x) * int(n)
-            return f"d{letters}({operator_text(operand)})" if n <= 3 and len(str(x)) == 1 else f"d({operator_text(operand)}, {x}, {n})"
+            return (
+                f"d{letters}({operator_text(operand)})"
+                if n <= 3 and len(str(x)) == 1
+                else f"d({operator_text(operand)}, {x}, {n})"
+            )
         case op.Lap():
             return f"lap({operator_text(expr.args[0])})"
         case op.FaceDiff():
@@ -127,7 +131,7 @@ class Names:
         shape = getattr(meaning, "shape", ())
         if len(shape) != 2:
             raise InternalError(f"{matrix} is not a matrix")
-        return int(shape[0])
+        return int(shape[0])  # type: ignore[misc]
 
     def lift(self, occurrence: int, in_channels: int, out_channels: int) -> tuple[str, int, int]:
         name = f"lift_{occurrence}"
@@ -139,7 +143,7 @@ class Names:
         self.modules[name] = SubModule(name, "linear", features, (), width, "")
         return name, width
 
-    def matrix(self, lowering: Lowering, weight: sp.Expr, axes: tuple[int, ...]) -> str:
+    def matrix(self, lowering: ArrayLowering, weight: sp.Expr, axes: tuple[int, ...]) -> str:
         """The node of the layer matrix `h W` of a nonlocal kernel."""
         grid = self.scheme.grid.axes
         cells = prod(grid[i].cells for i in axes)
@@ -215,5 +219,19 @@ class Names:
         stored = attribute(k.name) if scale == 1 else f"raw_{k.name}"
         fan_in = shape[1] * prod(k.extents)
         return Parameter(
-            attribute(k.name), stored, "stencil", shape, (), steps, None, None, None, scale, None, taps, fan_in, False, k.span
+            attribute(k.name),
+            stored,
+            "stencil",
+            shape,
+            (),
+            steps,
+            None,
+            None,
+            None,
+            scale,
+            None,
+            taps,
+            fan_in,
+            False,
+            k.span,
         )

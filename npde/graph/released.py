@@ -9,11 +9,11 @@ from itertools import product
 import sympy as sp
 
 from npde.discretize import stencils
-from npde.discretize.scheme import Scheme
+from npde.discretize.scheme import Scheme, Stencil
+from npde.graph.arrays import Released
 from npde.graph.builder import identifier
 from npde.graph.graph import Parameter
 from npde.graph.layers import Tap
-from npde.graph.lower import Released
 from npde.graph.names import Names, exact
 from npde.model.problem import LearnedStencil
 
@@ -92,7 +92,7 @@ def start_taps(scheme: Scheme, kernel: LearnedStencil) -> tuple[Box, sp.Expr]:
     return box(scheme, tuple(taps), kernel.extents, scale), scale
 
 
-def _widest(derivative: int, extent: int) -> stencils.Stencil:
+def _widest(derivative: int, extent: int) -> Stencil:
     """The most accurate centered stencil of a derivative that fits into an extent."""
     best = stencils.centered(derivative, 2)
     for order in (4, 6):

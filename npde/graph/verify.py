@@ -48,8 +48,11 @@ def _verify_block(graph: LayerGraph, block: Block, names: set[str], exported: se
             case Call(block=callee) | Loop(block=callee):
                 if callee not in names:
                     fail(f"{node.name} calls the unknown block {callee}")
-            case Factorization(block=callee) | Propagator(block=callee) | SolveLayer(block=callee) | AffineWeights(
-                block=callee
+            case (
+                Factorization(block=callee)
+                | Propagator(block=callee)
+                | SolveLayer(block=callee)
+                | AffineWeights(block=callee)
             ) if callee not in names:
                 fail(f"{node.name} needs the unknown block {callee}")
             case Coefficient(name=name) if name not in exported:

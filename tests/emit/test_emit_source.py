@@ -136,7 +136,7 @@ def test_wrong_arguments_name_what_was_expected() -> None:
     good = torch.zeros(2, 1, 8, 8, dtype=torch.float64)
     with pytest.raises(ValueError, match=r"input 'image' must be \[B, 1, 8, 8\], got \[2, 8, 8\]"):
         net(good[:, 0])
-    with pytest.raises(TypeError, match="must be torch.float64, got torch.float32"):
+    with pytest.raises(TypeError, match=r"must be torch\.float64, got torch\.float32"):
         net(good.float())
     with pytest.raises(ValueError, match=r"the state \(u\) must be \['B', 16, 8, 8\], got \[2, 1, 8, 8\]"):
         net(good, good)

@@ -40,7 +40,7 @@ def diagonals(
     periodic: tuple[bool, ...],
     unit: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """A linear map of [B, C, *grid] that couples a cell to those at `offsets`, as weights and columns, both [taps, rows].
+    """A linear map of [B, C, *grid] that couples a cell to those at `offsets`: weights and columns, both [taps, rows].
 
     Row m of its matrix holds weights[k, m] in column columns[k, m]. They are found by applying the map to one batch of
     unit vectors a color; cells of one color are too far apart to meet.
@@ -65,13 +65,13 @@ def diagonals(
         cell = torch.arange(n, device=device).reshape(shapes[axis]) + shift[:, axis].reshape(-1, *[1] * len(grid))
         inside = inside & (torch.ones_like(cell, dtype=torch.bool) if wraps else (cell >= 0) & (cell < n))
         neighbor = neighbor * n + (cell % n if wraps else cell.clamp(0, n - 1))
-    neighbor, inside = neighbor.flatten(1), inside.flatten(1)
+    neighbor, inside = neighbor.reshape(len(offsets), -1), inside.reshape(len(offsets), -1)
     probes = (color == torch.arange(count, device=device).reshape(-1, *[1] * len(grid))).to(unit.dtype)
     batch = (
         torch.eye(channels, dtype=unit.dtype, device=device).reshape(channels, 1, channels, *[1] * len(grid))
         * probes[:, None]
     )
-    response = apply(batch.flatten(0, 1)).flatten(2).unflatten(0, (channels, count))
+    response = apply(batch.flatten(0, 1)).reshape(channels, count, -1, cells)
     chosen = color.flatten()[neighbor][None, :, None].expand(channels, -1, response.shape[2], -1)
     weights = response.gather(1, chosen) * inside[None, :, None]
     start = cells * torch.arange(channels, device=device)[:, None, None, None]
@@ -97,10 +97,11 @@ def factor_tridiagonal(
     for r, n in zip(reach, grid, strict=True):
         box = tuple((*offset, k) for offset in box for k in range(-min(r, n - 1), min(r, n - 1) + 1))
     weights, columns = diagonals(apply, channels, grid, box, periodic, unit)
-    device, lines, unknowns = unit.device, grid[0], channels * math.prod(grid)
+    device, lines, unknowns = unit.device, (*grid, 1)[0], channels * math.prod(grid)
     line = torch.arange(lines, device=device)
-    width = min(2 * reach[0] if periodic[0] else reach[0], lines)
-    if periodic[0]:
+    folds, far = (*periodic, False)[0], (*reach, 0)[0]
+    width = min(2 * far if folds else far, lines)
+    if folds:
         line = torch.stack((line, lines - 1 - line), 1).flatten()[:lines]
     order = torch.arange(unknowns, device=device).reshape(channels, lines, -1)[:, line].transpose(0, 1).flatten()
     per_line = unknowns // lines
@@ -282,8 +283,8 @@ class VariableHeat(nn.Module):
     def _march(
         self, state: Tensor, sequence: None, c: Coefficients, steps: int, every: int | None, read: Read | None = None
     ) -> tuple[Tensor, Tensor | None, tuple[Tensor, ...]]:
-        """Steps. Returns the last state; with `every`, each `every`-th one from the start on, stacked along axis 1; and what
-        `read` gives after each step, each stacked along axis 1."""
+        """Steps. Returns the last state; with `every`, each `every`-th one from the start on; what `read` gives after each
+        step. The latter two are stacked along axis 1."""
         if torch.compiler.is_compiling() and steps > UNROLLED:
             return self._scan(state, sequence, c, steps, every, read)
         carry, frames, readings = self._begin(state), [state], []

@@ -1,0 +1,124 @@
+"""Solves, propagators and sparse matrices as text."""
+
+from __future__ import annotations
+
+from npde.emit.printer import PRODUCT
+from npde.emit.wall_text import WallEmitter
+from npde.graph.graph import Node, Region
+from npde.graph.layers import (
+    AffineWeights,
+    Factorization,
+    KernelMatrix,
+    Propagator,
+    SolveLayer,
+)
+
+
+class SolveEmitter(WallEmitter):
+    """Layers that need the linear part as a matrix."""
+
+    def _linear_call(self, block: str, timed: str = "") -> str:
+        """The linear part as a function of the state alone."""
+        arguments = self.constants.extra(block, None)
+        if "t" in self.graph.block(block).inputs:
+            arguments.insert(0, timed or "p.t")
+        return f"lambda v: self.{block}({', '.join(['v', *arguments])})"
+
+    def _propagator(self, layer: Propagator) -> str:
+        grid = self.graph.scheme.grid.shape
+        symbol = f"{self._helper('symbol_of')}({self._linear_call(layer.block)}, {layer.channels}, {grid!r}, self.unit)"
+        time = self.constants.printer({}).text(layer.time, PRODUCT)
+        return f"torch.linalg.matrix_exp({time} * {symbol})" if layer.channels > 1 else f"torch.exp({time} * {symbol})"
+
+    def _factorization(self, layer: Factorization) -> str:
+        grid = self.graph.scheme.grid.shape
+        factor = self.constants.printer({}).text(layer.factor, PRODUCT)
+        if layer.method == "fft":
+            symbol = (
+                f"{self._helper('symbol_of')}({self._linear_call(layer.block)}, {layer.channels}, {grid!r}, self.unit)"
+            )
+            return f"torch.linalg.inv(torch.eye({layer.channels}).to(self.unit) - {factor} * {symbol})"
+        apply = self._linear_call(layer.block).replace("lambda v: ", f"lambda v: v - {factor} * ", 1)
+        arguments = f"{layer.channels}, {grid!r}, {layer.reach!r}, {layer.periodic!r}, self.unit"
+        call = f"{self._helper('factor_tridiagonal')}({apply}, {arguments})"
+        self.helpers.add("diagonals")
+        return f"{self._helper('frozen')}(lambda: {call})"
+
+    def _flatten(self, node: Node, source: str) -> str:
+        """The grid as one axis; what does not vary along an axis is expanded first."""
+        of = self._node(node.inputs[0])
+        grid = self.graph.scheme.grid.shape
+        if of.shape.extents == grid:
+            return f"{source}.flatten(-{self.dimension})" if self.dimension > 1 else source
+        if all(e == 1 for e in of.shape.extents):
+            return f"{source}[{', '.join(['...', *['0'] * (self.dimension - 1), ':'])}]"
+        lead = [self.batch] if of.shape.batch else []
+        shape = ", ".join(map(str, [*lead, of.shape.channels, *grid]))
+        return f"{source}.expand({shape}).flatten(-{self.dimension})"
+
+    def _affine_weights(self, layer: AffineWeights) -> str:
+        """The matrix of an affine block; a released one brings its own weights."""
+        grid = self.graph.scheme.grid.shape
+        if layer.released is not None:
+            stored = self.constants.parameters[layer.released]
+            weights = f"self.{layer.released}" if stored.steps is None else f"p.{layer.released}"
+            weights += "[stage]" if stored.stages else ""
+            apply = self._linear_call(layer.block, timed="START * self.unit")
+            zero = f"torch.zeros(1, {layer.channels}, {', '.join(map(str, grid))}).to(self.unit)"
+            call = apply.removeprefix("lambda v: ").replace("(v", f"({zero}", 1)
+            return f"({weights}, self.columns_{layer.block}, {call}.flatten())"
+        self._helper("diagonals")
+        apply = self._linear_call(layer.block, timed="START * self.unit")
+        return (
+            f"{self._helper('assemble')}({apply}, {layer.channels}, {grid!r}, "
+            f"{self.constants.pattern(layer)}, {layer.periodic!r}, self.unit)"
+        )
+
+    def _sparse_affine(self, node: Node, inputs: list[str]) -> str:
+        """`W x + b`; a bias that depends on the time is that of the block, evaluated now."""
+        source, matrix, *time = inputs
+        text = f"{self._helper('affine')}({matrix}, {source})"
+        weights = self._node(node.inputs[1])
+        block = self.graph.block(self.constants.block_of_matrix(weights))
+        if not time or "t" not in block.inputs:
+            return text
+        layer = self.constants.matrices[block.name]
+        grid = self.graph.scheme.grid.shape
+        zero = f"torch.zeros(1, {layer.channels}, {', '.join(map(str, grid))}).to(self.unit)"
+        now = f"self.{block.name}({', '.join([zero, time[0], *self.constants.extra(block.name, None)])})"
+        rows = node.shape.channels
+        return f"{text} + ({now}.flatten() - {matrix}[2]).reshape({rows}, -1)"
+
+    def _solve(self, node: Node, layer: SolveLayer, inputs: list[str]) -> None:
+        right, factors = inputs
+        if layer.method == "fft":
+            self.writer.assign(node.name, f"{self._helper('spectral')}({factors}, {right})")
+            return
+        factor = self.constants.printer({}).text(layer.factor, PRODUCT)
+        solve = self._helper("solve_factored")
+        call = self._linear_call(layer.block).removeprefix("lambda v: ").replace("(v", f"({node.name}", 1)
+        self.writer.assign(node.name, f"{solve}({factors}, {right}.detach())")
+        self.writer.line(
+            "# one correction: rounding is refined, and the gradient is that of the implicit function theorem"
+        )
+        residual = f"{right} - ({node.name} - {factor} * {call})"
+        self.writer.assign(node.name, f"{node.name} + {solve}({factors}, {residual})")
+
+    def _kernel_matrix(self, node: Node, layer: KernelMatrix, inputs: list[str]) -> None:
+        columns = [self.constants.coordinate(a, Region((0,) * self.dimension)) for a in layer.axes]
+        names = dict(zip(layer.symbols, inputs, strict=True))
+        if len(columns) == 1:
+            flats = [f"{columns[0]}.flatten()"]
+        else:
+            flats = [f"{node.name}_{k}" for k in range(len(columns))]
+            joined = ", ".join(columns)
+            self.writer.assign(", ".join(flats), f"(v.flatten() for v in torch.broadcast_tensors({joined}))")
+        for flat, own, other in zip(flats, layer.coordinates, layer.primed, strict=True):
+            names[own] = f"{flat}[:, None]"
+            names[other] = f"{flat}[None, :]"
+        printer = self.constants.printer(names)
+        text = printer.text(layer.expression, PRODUCT)
+        if printer.is_constant(layer.expression):
+            text = f"{text} * torch.ones_like({flats[0]}[:, None] + {flats[0]}[None, :])"
+        volume = " * ".join(self.constants.spacing(a) for a in layer.axes)
+        self.writer.assign(node.name, f"{volume} * {text}")

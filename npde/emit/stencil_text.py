@@ -1,0 +1,112 @@
+"""Stencils as text: shifted slices, weighted and summed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import gcd, lcm
+
+from npde.diagnostics import InternalError
+from npde.emit.constants import Constants
+from npde.emit.text import Writer
+from npde.graph.graph import Block, LayerGraph, Node, Region
+from npde.graph.layers import (
+    StencilLayer,
+    Tap,
+)
+
+
+@dataclass
+class StencilEmitter:
+    """What all emitters of nodes share, and fixed and released stencils. `names` maps nodes to the text of their values."""
+
+    graph: LayerGraph
+    block: Block
+    constants: Constants
+    writer: Writer
+    names: dict[str, str]
+    batch: str
+    helpers: set[str]
+
+    @property
+    def dimension(self) -> int:
+        return len(self.graph.scheme.grid.axes)
+
+    def _node(self, name: str) -> Node:
+        return self.block.node(name)
+
+    def _helper(self, name: str) -> str:
+        self.helpers.add(name)
+        return name
+
+    def _slice(self, source: str, node: Node, region: Region, offset: tuple[Fraction, ...]) -> str:
+        """`source` shifted by `offset`, on `region`: entry j of the result is the value at j + offset."""
+        parts = []
+        for i in range(self.dimension):
+            if node.shape.extents[i] == 1:
+                parts.append(":")
+                continue
+            first_out = -Fraction(region.halo[i]) - (Fraction(1, 2) if region.face == i else 0)
+            first_in = -Fraction(node.region.halo[i]) - (Fraction(1, 2) if node.region.face == i else 0)
+            start = first_out + offset[i] - first_in
+            count = self.graph.scheme.grid.axes[i].cells + 2 * region.halo[i] + (1 if region.face == i else 0)
+            stop = start + count - node.shape.extents[i]
+            if start.denominator != 1 or start < 0 or stop > 0:
+                raise InternalError(f"stencil reads outside its operand in {self.block.name}")
+            parts.append(f"{int(start) if start else ''}:{int(stop) if stop else ''}")
+        return source if all(p == ":" for p in parts) else f"{source}[..., {', '.join(parts)}]"
+
+    def _stencil(self, node: Node, layer: StencilLayer, source: str) -> str:
+        of = self._node(node.inputs[0])
+        groups: dict[str, list[Tap]] = {}
+        for tap in layer.taps:
+            groups.setdefault(self.constants.volume(tap.powers), []).append(tap)
+        texts = []
+        for divisor, taps in groups.items():
+            texts.append(self._weighted(self._merged(taps), divisor, of, node.region, source))
+        return " + ".join(texts)
+
+    @staticmethod
+    def _merged(taps: list[Tap]) -> list[tuple[tuple[Fraction, ...], Fraction]]:
+        weights: dict[tuple[Fraction, ...], Fraction] = {}
+        for tap in taps:
+            weights[tap.offset] = weights.get(tap.offset, Fraction(0)) + tap.weight
+        return sorted(((o, w) for o, w in weights.items() if w), key=lambda item: (-item[1], item[0]))
+
+    def _weighted(
+        self, taps: list[tuple[tuple[Fraction, ...], Fraction]], divisor: str, of: Node, region: Region, source: str
+    ) -> str:
+        """`(a + b - 2.0 * c) / DX**2`: one common denominator, equal weights bracketed together."""
+        denominator = lcm(*(w.denominator for _, w in taps))
+        numerators = [(o, w * denominator) for o, w in taps]
+        common = gcd(*(int(w) for _, w in numerators))
+        by_weight: dict[int, list[str]] = {}
+        for offset, weight in numerators:
+            by_weight.setdefault(int(weight) // common, []).append(self._slice(source, of, region, offset))
+        parts = []
+        for size, shifts in by_weight.items():
+            total = " + ".join(shifts)
+            if abs(size) != 1:
+                total = f"{abs(size)} * ({total})" if len(shifts) > 1 else f"{abs(size)} * {total}"
+            elif size < 0 and len(shifts) > 1:
+                total = " - ".join(shifts)
+            sign = " - " if size < 0 else " + "
+            parts.append(sign + total)
+        body = "".join(parts)
+        body = body[3:] if body.startswith(" + ") else "-" + body[3:]
+        scale = Fraction(common, denominator)
+        below = " * ".join(t for t in (str(scale.denominator) if scale.denominator != 1 else "", divisor) if t)
+        above = f"{scale.numerator} * " if scale.numerator != 1 else ""
+        if not below and not above:
+            return body
+        body = f"({body})" if len(taps) > 1 else body
+        return f"{above}{body}" + (f" / ({below})" if " * " in below else f" / {below}" if below else "")
+
+    def _released(self, node: Node, inputs: list[str]) -> str:
+        source, kernel = inputs
+        channels = self._node(node.inputs[0]).shape.channels
+        if channels == 1:
+            return f"functional.conv{self.dimension}d({source}, {kernel}[None, None])"
+        shape = f"({source}.shape[0], {channels})"
+        folded = f"{source}.flatten(0, 1)[:, None]"
+        return f"functional.conv{self.dimension}d({folded}, {kernel}[None, None])[:, 0].unflatten(0, {shape})"

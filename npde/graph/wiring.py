@@ -1,0 +1,206 @@
+"""The time scheme as wiring: calls of rate blocks joined by linear combinations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import sympy as sp
+
+from npde.diagnostics import InternalError
+from npde.discretize.scheme import AdamsBashforth, ButcherTableau, Leapfrog, Strang
+from npde.graph.builder import BlockBuilder
+from npde.graph.expression_blocks import DT
+from npde.graph.graph import Block
+from npde.graph.layers import (
+    Call,
+    Channels,
+    Factorization,
+    Join,
+    Pointwise,
+    Propagator,
+    SolveLayer,
+    SpectralLayer,
+)
+from npde.graph.names import exact
+
+if TYPE_CHECKING:
+    from npde.graph.build import Context
+
+
+class Wiring:
+    """The `step` block: calls of expression blocks joined by linear combinations."""
+
+    def __init__(self, context: Context, name: str):
+        self.context = context
+        self.builder = BlockBuilder(name, context.scheme.system.problem.equations[0].span)
+        self.state = self.builder.placeholder("state", context.state_shape(), context.interior)
+        self.time: str | None = None
+        self.stage = 0
+
+    def finish(self, *outputs: str) -> Block:
+        return self.builder.finish(outputs)
+
+    def combine(self, expression: Callable[..., sp.Expr], *names: str, hint: str) -> str:
+        """A pointwise combination of nodes."""
+        symbols = tuple(sp.Symbol(n, real=True) for n in names)
+        shapes = [self.builder.nodes[n].shape for n in names]
+        largest = max(shapes, key=lambda s: (s.batch, s.channels))
+        return self.builder.add(Pointwise(expression(*symbols), symbols), names, largest, self.context.interior, hint)
+
+    def at(self, shift: sp.Expr) -> str:
+        """The time `t + shift`."""
+        if self.time is None:
+            self.time = self.builder.placeholder("t", self.context.scalar, self.context.interior)
+        if shift == 0:
+            return self.time
+        return self.combine(lambda t: t + shift, self.time, hint="t_stage")
+
+    def call(self, name: str, state: str, shift: sp.Expr = sp.S.Zero, hint: str = "") -> str:
+        """A block applied to a state, at time t + shift."""
+        block = next(b for b in self.context.blocks if b.name == name)
+        inputs = [state]
+        if "t" in block.inputs:
+            inputs.append(self.at(shift))
+        out = block.node(block.outputs[0])
+        layer = Call(name, self.stage)
+        return self.builder.add(layer, tuple(inputs), out.shape, self.context.interior, hint or name)
+
+    def runge_kutta(self, tableau: ButcherTableau, block: str, state: str, frozen_at: sp.Expr | None = None) -> str:
+        """`k_i = F(t + c_i dt, q + dt Σ a_ij k_j)`, `q + dt Σ b_i k_i`; with `frozen_at`, F at the time t + frozen_at alone."""
+        slopes: list[str] = []
+        for i, row in enumerate(tableau.a):
+            self.stage = i
+            used = [(exact(a), k) for a, k in zip(row, slopes, strict=False) if a != 0]
+            at = state
+            if used:
+                at = self.combine(_increment([a for a, _ in used]), state, *(k for _, k in used), hint=f"stage_{i + 1}")
+            shift = exact(tableau.c[i]) * DT if frozen_at is None else frozen_at
+            slopes.append(self.call(block, at, shift, hint=f"k{i + 1}"))
+        self.stage = 0
+        used = [(exact(b), k) for b, k in zip(tableau.b, slopes, strict=True) if b != 0]
+        return self.combine(_increment([b for b, _ in used]), state, *(k for _, k in used), hint="next_state")
+
+    def adams_bashforth(self, scheme: AdamsBashforth) -> None:
+        """`q + dt Σ w_j F_{n-j}`; the block carries the earlier rates, `first_step` starts them."""
+        if len(scheme.weights) != 2:
+            raise InternalError("only the two-step scheme is wired")
+        previous = self.builder.placeholder("previous", self.context.state_shape(), self.context.interior)
+        rate = self.call("rhs", self.state, hint="rate_now")
+        now, before = (exact(w) for w in scheme.weights)
+        out = self.combine(
+            lambda q, f, g: q + DT * (now * f + before * g), self.state, rate, previous, hint="next_state"
+        )
+        first = Wiring(self.context, "first_step")
+        started = first.runge_kutta(scheme.starter, "rhs", first.state)
+        slope = next(n.name for n in first.builder.nodes.values() if isinstance(n.layer, Call))
+        self.context.blocks.append(first.finish(started, slope))
+        self.context.blocks.append(self.finish(out, rate))
+
+    def leapfrog(self, scheme: Leapfrog) -> None:
+        """Kick, drift, kick."""
+        context = self.context
+        system = context.scheme.system
+        context.rates("kick", scheme.drifted, scheme.kicked, system.rates)
+        context.rates("drift", scheme.kicked, scheme.drifted, system.rates)
+        position, velocity = self.part(scheme.drifted, "position"), self.part(scheme.kicked, "velocity")
+        push = lambda v, a: v + DT / 2 * a  # noqa: E731
+        velocity = self.combine(push, velocity, self.call("kick", position, hint="force"), hint="velocity_half")
+        drift = self.call("drift", velocity, DT / 2, hint="motion")
+        position = self.combine(lambda x, r: x + DT * r, position, drift, hint="next_position")
+        self.stage = 1
+        velocity = self.combine(
+            push, velocity, self.call("kick", position, DT, hint="next_force"), hint="next_velocity"
+        )
+        context.blocks.append(self.finish(self.whole(scheme, position, velocity)))
+
+    def part(self, indices: Sequence[int], hint: str) -> str:
+        """Some unknowns of the state, joined."""
+        unknowns = self.context.scheme.system.unknowns
+        starts = [sum(u.channels for u in unknowns[:k]) for k in range(len(unknowns))]
+        runs: list[tuple[int, int]] = []
+        for k in indices:
+            start, stop = starts[k], starts[k] + unknowns[k].channels
+            if runs and runs[-1][1] == start:
+                runs[-1] = (runs[-1][0], stop)
+            else:
+                runs.append((start, stop))
+        return self._gather(self.state, runs, hint)
+
+    def _gather(self, source: str, runs: Sequence[tuple[int, int]], hint: str) -> str:
+        interior = self.context.interior
+        shape = self.context.state_shape
+        parts = tuple(self.builder.add(Channels(a, b), (source,), shape(b - a), interior, hint) for a, b in runs)
+        if len(parts) == 1:
+            return parts[0]
+        return self.builder.add(Join(), parts, shape(sum(b - a for a, b in runs)), interior, hint)
+
+    def whole(self, scheme: Leapfrog, position: str, velocity: str) -> str:
+        """The state from its two halves, channels back in their places."""
+        unknowns = self.context.scheme.system.unknowns
+        places: dict[int, tuple[str, int]] = {}
+        for source, indices in ((position, scheme.drifted), (velocity, scheme.kicked)):
+            start = 0
+            for k in indices:
+                places[k] = (source, start)
+                start += unknowns[k].channels
+        if list(scheme.drifted) + list(scheme.kicked) == list(range(len(unknowns))):
+            parts: tuple[str, ...] = (position, velocity)
+        else:
+            parts = tuple(
+                self._gather(source, [(start, start + unknowns[k].channels)], unknowns[k].symbol.name)
+                for k, (source, start) in sorted(places.items())
+            )
+        return self.builder.add(Join(), parts, self.context.state_shape(), self.context.interior, "next_state")
+
+    def crank_nicolson(
+        self, block: str, state: str, step: sp.Expr, method: str, reach: tuple[int, ...], middle: sp.Expr | None = None
+    ) -> str:
+        """`(I - step/2 L) δ = step/2 (F(q, t) + F(q, t + step))`, `q + δ`; with `middle`, F at the time t + middle alone."""
+        context = self.context
+        periodic = tuple(a.periodic for a in context.scheme.grid.axes)
+        rate = self.call(block, state, middle or sp.Integer(0), hint="rate")
+        if self.time is None or middle is not None:
+            right = self.combine(lambda f: step * f, rate, hint="right_side")
+        else:
+            later = self.call(block, state, step, hint="rate_later")
+            right = self.combine(lambda f, g: step / 2 * (f + g), rate, later, hint="right_side")
+        layer = Factorization("linear_part", method, step / 2, context.channels, reach, periodic)  # type: ignore[arg-type]
+        factors = self.builder.add(layer, (), context.scalar, context.interior, "factors")
+        solve = SolveLayer("linear_part", method, step / 2)  # type: ignore[arg-type]
+        change = self.builder.add(solve, (right, factors), context.state_shape(), context.interior, "change")
+        return self.combine(lambda q, d: q + d, state, change, hint="next_state")
+
+    def half(self, state: str, step: sp.Expr, scheme: Strang) -> str:
+        """The linear half of a split step."""
+        context = self.context
+        if scheme.solve.method == "block_lu":
+            return self.crank_nicolson("rhs", state, step, "block_lu", scheme.solve.reach, middle=DT / 2)
+        matrices = self.builder.add(
+            Propagator("linear_part", step, context.channels), (), context.scalar, context.interior, "propagator"
+        )
+        return self.builder.add(
+            SpectralLayer(), (state, matrices), context.state_shape(), context.interior, "propagated"
+        )
+
+
+def _increment(weights: list[sp.Expr]) -> Callable[..., sp.Expr]:
+    """`q + dt Σ w_i k_i`, the common factor of the weights taken out."""
+
+    def expression(q: sp.Expr, *slopes: sp.Expr) -> sp.Expr:
+        common = sp.gcd_list(weights) if len(weights) > 1 else weights[0]
+        inner = sp.Add(*(w / common * k for w, k in zip(weights, slopes, strict=True)))
+        return (
+            sp.Add(q, sp.Mul(DT * common, inner, evaluate=False))
+            if len(weights) > 1
+            else q + DT * weights[0] * slopes[0]
+        )
+
+    return expression
+
+
+def rk4() -> ButcherTableau:
+    """The classical tableau."""
+    from npde.discretize import tableaux
+
+    return tableaux.TABLEAUX["rk4"]
