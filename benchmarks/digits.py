@@ -33,7 +33,7 @@ SEED = 2024
 WANTED = {"parabolic_cnn": 0.97, "neural_field": 0.96, "rows": 0.95, "diffractive": 0.95}
 COPIES = 20
 """Jittered copies of each training image that the augmented baseline gets."""
-Split = tuple[NDArray[np.int64], NDArray[np.int64]]
+Split = tuple[list[int], list[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def splits(count: int = SPLITS, seed: int = SEED) -> list[Split]:
 
     _, digits = images()
     folds = StratifiedKFold(count, shuffle=True, random_state=seed)
-    return [(train, test) for train, test in folds.split(np.zeros(len(digits)), digits.numpy())]
+    return [(train.tolist(), test.tolist()) for train, test in folds.split(np.zeros(len(digits)), digits.numpy())]
 
 
 # --- contestants ------------------------------------------------------------------------------------------------------
@@ -146,7 +146,7 @@ def run(names: Iterable[str], count: int, processes: int) -> list[Score]:
 def table(scores: list[Score]) -> str:
     """Mean and spread by contestant, as Markdown."""
     lines = [
-        "| | parameters | test accuracy, mean ± standard deviation | lowest … highest | training | CPU seconds a split | asked for |",
+        "| | parameters | test accuracy, mean ± deviation | lowest … highest | training | CPU seconds a split | asked for |",
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
     for name in dict.fromkeys(score.name for score in scores):

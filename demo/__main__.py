@@ -87,11 +87,11 @@ def tour_digits(console: Console, folder: Path) -> None:
     train, test = sorted(train), sorted(test)
     run_dir = folder / "runs" / "parabolic_cnn"
     with reading(console) as reporter:
-        outcome = digits.learn("parabolic_cnn", train, test, run_dir=run_dir, reporter=reporter)  # type: ignore[arg-type]
+        outcome = digits.learn("parabolic_cnn", train, test, run_dir=run_dir, reporter=reporter)
     picture = folder / "digits_confusion.png"
     pictures.confusion(outcome, picture)
     data = folder / "digits_test.h5"
-    digits.write(data, "parabolic_cnn", test)  # type: ignore[arg-type]
+    digits.write(data, "parabolic_cnn", test)
     count = sum(parameter.numel() for parameter in outcome.net.parameters())
     assert outcome.train.accuracy is not None
     facts(

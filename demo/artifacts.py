@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import npde
 from demo.paths import example
-from npde.files import write_bytes, write_text
+from npde.files import write_text
 from npde.view import render
 
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ def write(folder: Path, name: str) -> Artifact:
     net: LiveModule = npde.load(example(name)).compile()
     module, page, picture = (folder / f"{name}.{kind}" for kind in ("py", "html", "svg"))
     write_text(module, net.source)
-    for path, kind in ((page, "html"), (picture, "svg")):
-        content = render(net.graph, kind)
-        write_bytes(path, content if isinstance(content, bytes) else content.encode())
+    write_text(page, str(render(net.graph, "html")))
+    write_text(picture, str(render(net.graph, "svg")))
     count = sum(parameter.numel() for parameter in net.parameters())
     return Artifact(name, len(net.source.splitlines()), count, module, page, picture)

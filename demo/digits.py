@@ -7,20 +7,18 @@ The recipes were found on other splits than those that are reported (`benchmarks
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import h5py
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 import npde
 from demo.paths import example
-from npde.train import Adam, CrossEntropy, Dataset, Jitter, Metrics, Run, evaluate, fit, supervised
+from npde.train import Adam, CrossEntropy, Dataset, Jitter, Metrics, Run, evaluate, fit, silent, supervised
 
 if TYPE_CHECKING:
     from npde.emit.live import LiveModule
@@ -112,19 +110,19 @@ class Outcome:
 
 def learn(
     name: str,
-    train: NDArray[np.int64],
-    test: NDArray[np.int64],
+    train: Sequence[int],
+    test: Sequence[int],
     *,
     seed: int = 0,
     run_dir: Path | None = None,
-    reporter: Reporter | None = None,
+    reporter: Reporter = silent,
 ) -> Outcome:
     """Train an example on the images at `train` and read those at `test`; the second play no part in the first."""
     recipe = RECIPES[name]
     net = npde.load(example(name)).compile(generator=torch.Generator().manual_seed(seed))
     pixels, digits = images()
 
-    def dataset(indices: NDArray[np.int64]) -> Dataset:
+    def dataset(indices: Sequence[int]) -> Dataset:
         return supervised(net, {recipe.input: recipe.encode(pixels[indices])}, digits[indices])
 
     run = fit(
@@ -137,7 +135,7 @@ def learn(
         seed=seed,
         augment=recipe.jitter,
         run_dir=run_dir,
-        **({} if reporter is None else {"reporter": reporter}),
+        reporter=reporter,
     )
     with torch.no_grad():
         said = net(recipe.encode(pixels[test])).argmax(1)
@@ -152,7 +150,7 @@ def learn(
     )
 
 
-def write(path: Path, name: str, indices: NDArray[np.int64]) -> None:
+def write(path: Path, name: str, indices: Sequence[int]) -> None:
     """Images and digits as a data file for `npde train` and `npde eval`."""
     pixels, digits = images()
     recipe = RECIPES[name]

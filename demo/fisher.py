@@ -14,7 +14,7 @@ import npde
 from demo.paths import example
 from npde.files import read
 from npde.files.trajectory import trajectory
-from npde.train import Run, fit
+from npde.train import Run, fit, silent
 
 if TYPE_CHECKING:
     from npde.emit.live import LiveModule
@@ -45,15 +45,14 @@ class Recovered:
         return max(abs(float(self.run.values[name]) / truth - 1) for name, truth in TRUTH.items())
 
 
-def recover(folder: Path, reporter: Reporter | None = None) -> Recovered:
+def recover(folder: Path, reporter: Reporter = silent) -> Recovered:
     """Observe, forget, learn."""
     model = npde.load(example("fisher"))
     data = observe(model, folder / "fisher.h5")
     net = model.compile(**GRID)
     found = read(data, net.graph.scheme.system.problem)
     before = predicted(net)
-    reported = {} if reporter is None else {"reporter": reporter}
-    run = fit(net, found, strategy="lbfgs", epochs=40, run_dir=folder / "runs" / "fisher", **reported)
+    run = fit(net, found, strategy="lbfgs", epochs=40, run_dir=folder / "runs" / "fisher", reporter=reporter)
     assert found.times is not None
     return Recovered(run, data, found.times, found.fields["u"][0], before, predicted(net))
 

@@ -31,6 +31,7 @@ from npde.train.run import (
     Started,
     StepDone,
     Warned,
+    silent,
 )
 from npde.train.split import split
 from npde.train.strategy import Progress, Solver, Strategy, Task
@@ -74,6 +75,7 @@ __all__ = [
     "learnables",
     "open_run",
     "physical_values",
+    "silent",
     "split",
     "supervised",
     "trajectories",
