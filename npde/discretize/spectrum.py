@@ -32,8 +32,9 @@ FEWEST_CELLS = 8
 LARGEST_CHANNELS = 32
 """Coupled channels of a system that is analyzed."""
 
-LARGEST_LINE = 160
-"""Rows of a closed operator whose eigenvalues are found; systems with more channels take fewer cells."""
+LARGEST_LINE = 64
+"""Rows of a closed operator whose eigenvalues are found: larger matrices start the threads of LAPACK, which may cost more than
+all the rest. Systems with more than two channels take fewer cells."""
 
 MATRICES = 12_000
 """Frozen operators (samples times waves, times channels squared) whose eigenvalues are found."""
@@ -204,6 +205,12 @@ def _described(values: Array, varies: bool) -> Spectrum:
     return Spectrum(values, varies, grows, oscillates)
 
 
+def line_cells(channels: int) -> int:
+    """Cells of the closed operator of a system; 0 where it would be too large for as many as are worth a look."""
+    cells = min(LINE_CELLS, LARGEST_LINE // channels)
+    return cells if cells >= FEWEST_CELLS else 0
+
+
 def line_of(
     sizes: Mapping[sp.Symbol, int],
     axis: int,
@@ -213,7 +220,7 @@ def line_of(
     thetas: Sequence[float],
 ) -> Line:
     """The closed line across one bounded axis, learned wall coefficients at their starts."""
-    cells = max(FEWEST_CELLS, min(LINE_CELLS, LARGEST_LINE // sum(sizes.values())))
+    cells = line_cells(sum(sizes.values()))
     weights: dict[tuple[sp.Symbol, str], tuple[Array, ...]] = {}
     for rule in rules:
         if rule.axis == axes[axis].name:

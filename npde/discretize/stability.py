@@ -56,7 +56,14 @@ class _Case:
     limits: Limits
     spectrum: Spectrum
     unknown: tuple[str, ...]
-    notes: tuple[str, ...]
+    samples: Samples
+    chosen: Array
+    matrices: Array
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the values rest on."""
+        return tuple(self.samples.notes)
 
 
 def assess(
@@ -80,8 +87,10 @@ def assess(
     starts = [analysis.case({}, t) for t in analysis.times()]
     names, ends = analysis.ends()
     others = [analysis.case(values, t) for values in ends for t in analysis.times()]
-    now = min(starts, key=lambda c: c.step)
-    worst = min([*starts, *others], key=lambda c: c.step)
+    first = min(starts, key=lambda c: c.step)
+    hardest = min([first, *others], key=lambda c: c.step)
+    now = analysis.walled(first)
+    worst = now if hardest is first else analysis.walled(hardest)
     unknown = tuple(sorted({n for c in (*starts, *others) for n in c.unknown}))
     known = math.isfinite(now.step) and not unknown
     constant = analysis.linear and not any(c.spectrum.varies for c in starts) and len(starts) == 1
@@ -109,8 +118,8 @@ def _notes(analysis: _Analysis, case: _Case, unknown: Sequence[str]) -> tuple[st
     if case.spectrum.grows:
         notes.append("growing modes were moved to the imaginary axis")
     if any(not a.periodic for a in analysis.grid.axes) and analysis.closed:
-        walls = f"walls by the closed operator of {spectrum.LINE_CELLS} cells"
-        notes.append(walls if analysis.channels * spectrum.FEWEST_CELLS <= spectrum.LARGEST_LINE else "walls left out")
+        cells = spectrum.line_cells(analysis.channels)
+        notes.append(f"walls by the closed operator of {cells} cells" if cells else "closures at walls left out")
     notes += [f"'{name}' is not known before training or running; its terms are left out" for name in unknown]
     return (*notes, *case.notes)
 
@@ -191,10 +200,15 @@ class _Analysis:
         found = self._spectrum(matrices, matrices.shape[0] > 1, 1)
         limits = spectrum.limits(found, self.scheme, self.linear)
         step = limits.allowed(self.scheme, self.length)
-        if self.closed and math.isfinite(step):
-            step *= self._closures(samples, chosen, matrices, step)
-            limits = replace(limits, step=min(step, limits.step))
-        return _Case(step, limits, found, tuple(unknown), tuple(samples.notes))
+        return _Case(step, limits, found, tuple(unknown), samples, chosen, matrices)
+
+    def walled(self, case: _Case) -> _Case:
+        """The same with closures at walls taken into account."""
+        if not self.closed or not math.isfinite(case.step):
+            return case
+        with np.errstate(all="ignore"):
+            step = case.step * self._closures(case.samples, case.chosen, case.matrices, case.step)
+        return replace(case, step=step, limits=replace(case.limits, step=min(step, case.limits.step)))
 
     def _spectrum(self, matrices: Array, varies: bool, cells: int) -> Spectrum:
         if isinstance(self.scheme, Leapfrog):
@@ -220,7 +234,7 @@ class _Analysis:
         return share
 
     def _bounded(self) -> Iterator[int]:
-        if self.channels * spectrum.FEWEST_CELLS > spectrum.LARGEST_LINE:
+        if not spectrum.line_cells(self.channels):
             return iter(())
         ruled = {r.axis for r in self.rules}
         return (k for k, a in enumerate(self.grid.axes) if not a.periodic and a.name in ruled)
