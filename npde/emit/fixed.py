@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 LOOP_DOC = '''
-"""Steps. Returns the last state; with `every`, each `every`-th one from the start on; what `read` gives after each
-step. The latter two are stacked along axis 1."""
+"""Steps. Returns the last state; with `every`, each `every`-th one from the start on; what `read` gives after
+each step. The latter two are stacked along axis 1."""
 '''
 
 MARCH_DOC = '''
