@@ -117,7 +117,7 @@ class _Reader:
             for o, w in zip(s.offsets, s.weights, strict=True)
         )
         at = sp.nsolve(sp.diff(symbol, theta), theta, 1.8)
-        return sp.Float(symbol.xreplace({theta: at}), 15)
+        return sp.Float(symbol.xreplace({theta: at}), 10)
 
     def second_total(self, parts: _Parts) -> sp.Expr:
         return sp.Add(*(_number(k) * c / spacing(a) ** 2 for a, c, k in parts.second))

@@ -40,10 +40,10 @@ MATRICES = 12_000
 """Frozen operators (samples times waves, times channels squared) whose eigenvalues are found."""
 
 PURE = 1e-9
-"""|Re λ|/|Im λ| (of the largest) below which an eigenvalue is a pure oscillation."""
+"""|Re λ| relative to the largest |λ| below which an eigenvalue is a pure oscillation."""
 
 SECTOR = 0.1
-"""The same for nonlinear systems, whose weakly damped oscillations are judged by their growth over the run."""
+"""|Re λ|/|Im λ| below which an oscillation is judged by its growth over the run where the scheme has no imaginary interval."""
 
 HARMLESS, FATAL = 1.01, 10.0
 """Predicted amplification over a run that is accepted without a word, and that is refused."""
@@ -65,17 +65,18 @@ class Limits:
 
     step: float
     oscillations: Array = field(default_factory=lambda: np.zeros(0))
+    tolerance: float = HARMLESS
 
     def allowed(self, scheme: Marched, length: float) -> float:
-        """The largest step that is inside the region and amplifies oscillations by no more than `HARMLESS`."""
+        """The largest step that is inside the region and amplifies oscillations by no more than `tolerance`."""
         if not len(self.oscillations) or isinstance(scheme, Leapfrog):
             return self.step
         low, high = 0.0, min(self.step, length)
-        if amplification(scheme, self.oscillations, high, length) <= HARMLESS:
+        if amplification(scheme, self.oscillations, high, length) <= self.tolerance:
             return self.step
         for _ in range(60):
             middle = (low + high) / 2
-            if amplification(scheme, self.oscillations, middle, length) <= HARMLESS:
+            if amplification(scheme, self.oscillations, middle, length) <= self.tolerance:
                 low = middle
             else:
                 high = middle
@@ -92,7 +93,11 @@ def amplification(scheme: RungeKutta | AdamsBashforth, eigenvalues: Array, dt: f
 
 
 def limits(spectrum: Spectrum, scheme: Marched, linear: bool) -> Limits:
-    """What the region of a scheme allows. Growing modes are moved to the imaginary axis first."""
+    """What the region of a scheme allows. Growing modes are moved to the imaginary axis first.
+
+    Schemes without an interval on that axis are judged by the amplification of oscillations over the run; in a nonlinear system,
+    whose frozen oscillations come and go, by more of it.
+    """
     values = spectrum.eigenvalues
     if isinstance(scheme, Leapfrog):
         fastest = math.sqrt(float(np.max(np.abs(values[values.real <= 0]), initial=0.0)))
@@ -101,9 +106,10 @@ def limits(spectrum: Spectrum, scheme: Marched, linear: bool) -> Limits:
     moved = np.where(values.real > 0, 1j * values.imag, values)
     if regions.has_imaginary_interval(scheme):
         return Limits(regions.largest_step(scheme, moved))
-    flat = np.abs(moved.real) <= (PURE if linear else SECTOR) * np.abs(moved.imag)
+    flat = np.abs(moved.real) <= SECTOR * np.abs(moved.imag)
     judged = moved[flat & ~growing & (np.abs(moved) > 0)]
-    return Limits(regions.largest_step(scheme, moved[~flat]), judged)
+    tolerance = HARMLESS if linear else FATAL
+    return Limits(regions.largest_step(scheme, moved[~flat]), judged, tolerance)
 
 
 # --- assembling -------------------------------------------------------------------------------------------------------

@@ -204,11 +204,11 @@ class _Analysis:
 
     def walled(self, case: _Case) -> _Case:
         """The same with closures at walls taken into account."""
-        if not self.closed or not math.isfinite(case.step):
+        if not self.closed:
             return case
         with np.errstate(all="ignore"):
-            step = case.step * self._closures(case.samples, case.chosen, case.matrices, case.step)
-        return replace(case, step=step, limits=replace(case.limits, step=min(step, case.limits.step)))
+            step = self._closed_step(case)
+        return replace(case, step=min(step, case.step), limits=replace(case.limits, step=step))
 
     def _spectrum(self, matrices: Array, varies: bool, cells: int) -> Spectrum:
         if isinstance(self.scheme, Leapfrog):
@@ -217,21 +217,23 @@ class _Analysis:
             return spectrum.of_leapfrog(matrices, kicked, drifted, varies)
         return spectrum.of_matrices(matrices, self.scheme, varies)
 
-    def _closures(self, samples: Samples, chosen: Array, matrices: Array, step: float) -> float:
-        """The share of the periodic bound that closures at walls leave, axis by axis, where the symbol is largest."""
+    def _closed_step(self, case: _Case) -> float:
+        """The step that the region allows across walls: every axis shrinks it by as much as its closed operator, taken where the
+        symbol is largest, asks for less than the periodic one."""
+        matrices, periodic = case.matrices, case.limits.step
         finite = np.where(np.isfinite(matrices), np.abs(matrices), 0.0)
         size = finite.sum(axis=(-1, -2))
         sample, wave = np.unravel_index(int(np.argmax(size)), size.shape)
-        own = chosen[[int(sample) % len(chosen)]]
-        share = 1.0
+        own = case.chosen[[int(sample) % len(case.chosen)]]
+        step = periodic
         for k in self._bounded():
             thetas = [float(t[int(wave)]) for t in self.thetas]
-            line = spectrum.line_of(self.sizes, k, self.grid.axes, self.rules, samples, thetas)
-            moved = spectrum.tangents(Linearizer(samples, own, line), self.parts, {})
+            line = spectrum.line_of(self.sizes, k, self.grid.axes, self.rules, case.samples, thetas)
+            moved = spectrum.tangents(Linearizer(case.samples, own, line), self.parts, {})
             found = self._spectrum(line.matrix(moved), False, line.cells)  # type: ignore[arg-type]
-            closed = spectrum.limits(found, self.scheme, self.linear).allowed(self.scheme, self.length)
-            share *= min(1.0, closed / step)
-        return share
+            closed = spectrum.limits(found, self.scheme, self.linear).step
+            step = min(step, closed) if math.isinf(periodic) else step * min(1.0, closed / periodic)
+        return step
 
     def _bounded(self) -> Iterator[int]:
         if not spectrum.line_cells(self.channels):

@@ -10,6 +10,7 @@ from npde.discretize import spectrum
 from npde.discretize.scheme import RungeKutta, TimeScheme
 from npde.discretize.spectrum import Marched
 from npde.discretize.stability import Assessment
+from npde.model.limits import MAX_STEPS
 from npde.model.problem import March
 from npde.symbolic.system import System
 
@@ -45,8 +46,7 @@ def judge(assessment: Assessment, scheme: Marched, march: March, dt: float, step
     length = dt * steps
     if not _judge_oscillations(assessment, scheme, march, dt, length, collector):
         return
-    bound = assessment.bound
-    allowed = bound.value if bound.value is not None else assessment.limits.step
+    bound, allowed = assessment.bound, assessment.limits.step
     if dt > allowed * SLACK:
         hint = _remedy(march, allowed, length)
         data = {"dt": _short(dt), "bound": _short(allowed)}
@@ -75,7 +75,7 @@ def _judge_oscillations(
     if assessment.oscillates and factor > spectrum.FATAL:
         collector.add(codes.OSCILLATION.at(march.span, hint=hint, **data))
         return False
-    if factor > (spectrum.HARMLESS if assessment.oscillates else spectrum.FATAL):
+    if factor > assessment.limits.tolerance:
         collector.add(codes.OSCILLATION_SLOW.at(march.span, hint=hint, **data))
     return not assessment.oscillates
 
@@ -88,6 +88,8 @@ def notes(assessment: Assessment) -> tuple[str, ...]:
 
 
 def _remedy(march: March, bound: float, length: float) -> str:
+    if bound <= 0 or length / bound > MAX_STEPS:
+        return "use a scheme for stiff equations: `march crank_nicolson` where the equation is linear."
     least = math.ceil(length / (0.9 * bound))
     return f"use `march {march.scheme}, steps: {least}` or more, or `dt: auto`."
 

@@ -41,7 +41,8 @@ def test_two_steps() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["dopri5", "ab3", "backward_euler", "bdf2", "lie", "imex_euler", "cnab2", "sbdf2", "etd1", "etdrk2", "etdrk4"]
+    "name",
+    ["dopri5", "ab3", "backward_euler", "bdf2", "lie", "imex_euler", "cnab2", "sbdf2", "etd1", "etdrk2", "etdrk4"],
 )
 def test_schemes_of_later(name: str) -> None:
     assert refused("dt(u) = dxx(u)", march=f"{name}, steps: 100")[0] == "N0970"

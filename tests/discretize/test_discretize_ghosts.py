@@ -20,7 +20,13 @@ from tests.symbolic.texts import heat, system
 AXIS = Axis("x", 8, Fraction(-1, 3), Fraction(5, 2), False)
 S = sp.Symbol("s")
 
-CONDITIONS = {"dirichlet": (1,), "neumann": (0, 1), "robin": (3, 2), "scaled": (5,), "robin with a negative sign": (1, -7)}
+CONDITIONS = {
+    "dirichlet": (1,),
+    "neumann": (0, 1),
+    "robin": (3, 2),
+    "scaled": (5,),
+    "robin with a negative sign": (1, -7),
+}
 
 
 def polynomial(degree: int) -> sp.Expr:
@@ -105,7 +111,12 @@ def test_a_singular_condition_is_found() -> None:
 
 # --- how many ---------------------------------------------------------------------------------------------------------
 
-PLANE = {"coordinates": "x, y in [0, 1], t in [0, 1]", "field": "u(x, y, t)", "grid": "x: 16, y: 16", "boundary": "u = 0"}
+PLANE = {
+    "coordinates": "x, y in [0, 1], t in [0, 1]",
+    "field": "u(x, y, t)",
+    "grid": "x: 16, y: 16",
+    "boundary": "u = 0",
+}
 
 WIDTHS = [
     ("dt(u) = lap(u)", 2, {"x": 1, "y": 1}),

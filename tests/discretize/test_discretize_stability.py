@@ -26,8 +26,16 @@ PLANE = {"coordinates": "x, y in [0, 1], t in [0, 1]", "field": "u(x, y, t)", "g
 PSI = {"field": "psi(x, t) complex", "initial": "initial psi = 1"}
 WAVE = {"initial": "initial u = sin(2*pi*x)\ninitial dt(u) = 0"}
 
-SECOND = {2: [1, -2, 1], 4: [-1 / 12, 4 / 3, -5 / 2, 4 / 3, -1 / 12], 6: [1 / 90, -3 / 20, 3 / 2, -49 / 18, 3 / 2, -3 / 20, 1 / 90]}
-FIRST = {2: [-1 / 2, 0, 1 / 2], 4: [1 / 12, -2 / 3, 0, 2 / 3, -1 / 12], 6: [-1 / 60, 3 / 20, -3 / 4, 0, 3 / 4, -3 / 20, 1 / 60]}
+SECOND = {
+    2: [1, -2, 1],
+    4: [-1 / 12, 4 / 3, -5 / 2, 4 / 3, -1 / 12],
+    6: [1 / 90, -3 / 20, 3 / 2, -49 / 18, 3 / 2, -3 / 20, 1 / 90],
+}
+FIRST = {
+    2: [-1 / 2, 0, 1 / 2],
+    4: [1 / 12, -2 / 3, 0, 2 / 3, -1 / 12],
+    6: [-1 / 60, 3 / 20, -3 / 4, 0, 3 / 4, -3 / 20, 1 / 60],
+}
 
 
 def scheme(equation: str, **more: str) -> Scheme:
@@ -176,7 +184,9 @@ def test_a_transport_speed_is_taken_where_it_is_largest() -> None:
 
 
 def test_variable_coefficients_are_taken_where_they_are_largest() -> None:
-    bound = scheme("dt(u) = div(a*grad(u))", declare="let a(x) = 1 + x", march="euler, dt: auto", boundary="u = 0").bound
+    bound = scheme(
+        "dt(u) = div(a*grad(u))", declare="let a(x) = 1 + x", march="euler, dt: auto", boundary="u = 0"
+    ).bound
     assert bound.value == pytest.approx(2 / (4 * 2 * 32**2), rel=0.05)
     assert not bound.exact
 
@@ -195,7 +205,9 @@ def test_vectors_with_a_known_matrix() -> None:
 @pytest.mark.parametrize("order", [2, 4, 6])
 def test_closures_at_walls(order: int, condition: str, name: str) -> None:
     boundary = "u = 0" if condition == "dirichlet" else "dn(u) = 0"
-    bound = scheme("dt(u) = dxx(u)", boundary=boundary, more=f"order {order}", march=f"{name}, dt: auto", grid="x: 32").bound
+    bound = scheme(
+        "dt(u) = dxx(u)", boundary=boundary, more=f"order {order}", march=f"{name}, dt: auto", grid="x: 32"
+    ).bound
     matrix = 32**2 * closed(SECOND[order], 32, 1 if order == 2 else order, condition)
     periodic = largest(32**2 * circulant(SECOND[order], 32), name)
     assert bound.value == pytest.approx(min(periodic, largest(matrix, name)), rel=1e-5)
@@ -214,7 +226,11 @@ def test_the_closed_operator_entry_by_entry(order: int, flux: bool) -> None:
     parts = [[t.expression for t in terms] for terms in found.system.terms]
     (matrix,) = line.matrix(spectrum.tangents(Linearizer(samples, np.array([0]), line), parts, {}))
     q = 1 if order == 2 else order
-    half = {2: [-1, 1], 4: [1 / 24, -9 / 8, 9 / 8, -1 / 24], 6: [-3 / 640, 25 / 384, -75 / 64, 75 / 64, -25 / 384, 3 / 640]}
+    half = {
+        2: [-1, 1],
+        4: [1 / 24, -9 / 8, 9 / 8, -1 / 24],
+        6: [-3 / 640, 25 / 384, -75 / 64, 75 / 64, -25 / 384, 3 / 640],
+    }
     weights = list(np.convolve(half[order], half[order])) if flux else SECOND[order]
     left, right = (closed(weights, 32, q, kind) for kind in ("dirichlet", "neumann"))
     wanted = np.concatenate([left[:16], right[16:]])
@@ -245,6 +261,24 @@ def test_robin_walls_with_learned_coefficients() -> None:
 def test_waves_between_walls() -> None:
     bound = scheme("dtt(u) = dxx(u)", boundary="u = 0", **WAVE, march="leapfrog, dt: auto").bound
     assert bound.value == pytest.approx(1 / 32, rel=1e-2)
+
+
+@pytest.mark.parametrize("name", ["heun", "ab2"])
+def test_closures_that_damp_an_oscillation_a_little_do_not_stop_it(name: str) -> None:
+    boundary = "x = 0: dn(psi) = -0.3*psi\nboundary x = 1: dn(psi) = 0"
+    found = scheme(
+        "i*dt(psi) = -dxx(psi) + 0.3*conj(psi)",
+        **PSI,
+        boundary=boundary,
+        more="order 4",
+        march=f"{name}, steps: 100000000",
+    )
+    assert (
+        codes("i*dt(psi) = -dxx(psi)", **PSI, boundary=boundary, more="order 4", march=f"{name}, steps: 1000")[0]
+        == "N0703"
+    )
+    assert found.bound.value is not None
+    assert found.bound.value > 1e-8
 
 
 # --- learnables and what is not known ---------------------------------------------------------------------------------
@@ -439,7 +473,9 @@ def test_closed_forms_agree_with_sampled_bounds(equation: str, more: dict[str, s
     assert closed_forms.at(formula, spacings, {"D": 0.7}) == pytest.approx(found.bound.value, rel=2e-2)
 
 
-@pytest.mark.parametrize("equation", ["dt(u) = dxx(u) - u", "dt(u) = dxx(u) - dx(u)", "dt(u) = (1 + x)*dxx(u)", "dt(u) = dxx(u^2)"])
+@pytest.mark.parametrize(
+    "equation", ["dt(u) = dxx(u) - u", "dt(u) = dxx(u) - dx(u)", "dt(u) = (1 + x)*dxx(u)", "dt(u) = dxx(u^2)"]
+)
 def test_other_equations_have_no_closed_form(equation: str) -> None:
     assert scheme(equation, initial="initial u = 1").bound.formula is None
 

@@ -135,7 +135,9 @@ def test_a_learned_matrix_acts_as_one_operator() -> None:
     given = {"field": "u[2](x, t)", "declare": "learn A[2, 2]"}
     assert rates(heat("dt(u) = A@u", **given)) == ["MatVec(A, u)"]
     assert rates(heat("dt(u) = -2*A@u", **given)) == ["-2*MatVec(A, u)"]
-    assert rates(heat("dt(u) = [[0, 1], [-1, 0]]@u", field="u[2](x, t)")) == ["Stack(Component(u, 1), -Component(u, 0))"]
+    assert rates(heat("dt(u) = [[0, 1], [-1, 0]]@u", field="u[2](x, t)")) == [
+        "Stack(Component(u, 1), -Component(u, 0))"
+    ]
 
 
 # --- second order in time ---------------------------------------------------------------------------------------------
