@@ -120,8 +120,8 @@ class Closure(nn.Module):
     def _march(
         self, state: Tensor, sequence: None, c: None, steps: int, every: int | None, read: Read | None = None
     ) -> tuple[Tensor, Tensor | None, tuple[Tensor, ...]]:
-        """Steps. Returns the last state; with `every`, each `every`-th one from the start on; what `read` gives after each
-        step. The latter two are stacked along axis 1."""
+        """Steps. Returns the last state; with `every`, each `every`-th one from the start on; what `read` gives after
+        each step. The latter two are stacked along axis 1."""
         if torch.compiler.is_compiling() and steps > UNROLLED:
             return self._scan(state, sequence, c, steps, every, read)
         carry, frames, readings = self._begin(state), [state], []
