@@ -5,6 +5,7 @@ Exit status: 0 done, 1 the user's file or data is wrong, 2 the command line is w
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -129,4 +130,6 @@ def app() -> None:
 
 def main() -> NoReturn:
     """The entry point of the command `npde`."""
+    # Imports make many objects and no garbage: collecting less often saves a tenth of the time of a short command.
+    gc.set_threshold(50_000, 20, 20)
     app.main()
