@@ -74,6 +74,9 @@ def test_a_start_is_told_from_noise():
     assert trajectories(net, {"u": frames}, times).start == "file"
     assert trajectories(net, {"u": np.roll(frames, 2, axis=2)}, times).start == "data"
     assert trajectories(net, {"u": frames[:, 1:]}, times[1:]).start == "data"
+    x = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    smooth = frames + 0.05 * np.cos(x)[:, None] * np.cos(x)
+    assert trajectories(net, {"u": smooth}, times).start == "data"
     wide = np.exp(-(np.linspace(-10, 10, 24)[:, None] ** 2 + np.linspace(-10, 10, 24) ** 2) / 3)
     assert trajectories(net, {"u": np.stack([wide, wide])[None]}, times[:2]).start == "data"
 
@@ -143,6 +146,8 @@ def test_windows_of_an_autonomous_model_share_batches_whatever_their_start():
     assert evaluate(net, data).samples == 6
     driven = npde.parse(DRIVEN).compile()
     assert not Network(driven).is_autonomous
+    forced = npde.parse(DRIVEN.replace("input s(t)\n", "").replace("g*s*", "g*sin(t)*")).compile()
+    assert not Network(forced).is_autonomous
     cnn = npde.load(EXAMPLES / "parabolic_cnn.npde").compile()
     assert not Network(cnn).is_autonomous
 

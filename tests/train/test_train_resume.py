@@ -79,6 +79,21 @@ def test_a_run_stopped_after_any_epoch_goes_on_bit_for_bit(scores, tmp_path, epo
     assert [r.loss for r in first.history] == [r.loss for r in second.history]
 
 
+def test_the_best_epoch_is_remembered_across_a_stop(scores, tmp_path):
+    """With a rate this large the best epoch is an early one, before the stop."""
+    arguments = settings(strategy=Adam(lr=3.0, schedule="constant"), augment=None)
+    make = type(scores)
+    whole = fit(make(), labelled(make()), **arguments)
+    assert whole.best.epoch < 5
+    module = make()
+    with pytest.raises(Stop):
+        fit(module, labelled(module), run_dir=tmp_path / "run", callback=stop_after(5), **arguments)
+    again = fit(module, labelled(module), run_dir=tmp_path / "run", resume=True, **arguments)
+    assert again.best.epoch == whole.best.epoch
+    for name, value in whole.best_parameters.items():
+        assert torch.equal(value, again.best_parameters[name])
+
+
 def test_lbfgs_goes_on_bit_for_bit_too(front, tmp_path):
     with torch.no_grad():
         states = front(0.5, 1.4).march(steps=40, every=10)

@@ -152,6 +152,13 @@ def test_rates_of_the_schedules():
     assert max(rates) == pytest.approx(2.0)
 
 
+def test_a_schedule_runs_over_the_whole_fit(scores):
+    data = supervised(scores, {"features": torch.eye(4)}, {"y": torch.ones(4, 3)})
+    run = fit(scores, data, strategy=Adam(lr=0.5), epochs=4, batch=2)
+    steps = [0.25 * (1 + cos(pi * step / 8)) for step in range(8)]
+    assert [record.rate for record in run.history] == pytest.approx(steps[1::2])
+
+
 def test_one_step_of_adam_by_hand(scores):
     """The first step is η g / (|g| + ε√…), whatever the size of g."""
     features, targets = torch.eye(4), torch.ones(4, 3)
