@@ -12,9 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+import numpy as np
 import sympy as sp
 
 from npde.discretize import regions, stencils
+from npde.discretize.numeric import Pointwise
 from npde.discretize.scheme import AdamsBashforth, Leapfrog, RungeKutta
 from npde.model.problem import LearnedCoefficient
 from npde.symbolic import operators as op
@@ -180,11 +182,10 @@ def _number(value: Fraction) -> sp.Expr:
 
 
 def at(expression: sp.Expr, spacings: Mapping[str, float], learned: Mapping[str, float]) -> float:
-    """A formula's value for spacings and learned values by name."""
-    values = {spacing(a): sp.Float(h) for a, h in spacings.items()}
-    values |= {sp.Symbol(n, real=True): sp.Float(v) for n, v in learned.items()}
-    replaced = expression.xreplace(values).replace(op.AbsoluteValue, sp.Abs)
-    return float(replaced)
+    """A formula's value for spacings and learned values by name; infinite or NaN where it has none."""
+    values = {spacing(a): np.array([[h]]) for a, h in spacings.items()}
+    values |= {sp.Symbol(n, real=True): np.array([[v]]) for n, v in learned.items()}
+    return float(Pointwise(values)(expression)[0, 0])
 
 
 def names(expression: sp.Expr) -> Sequence[str]:

@@ -136,4 +136,4 @@ class Line:
                 inner if size == 1 else np.broadcast_to(inner, (size, *inner.shape[1:])).reshape(1, -1, inner.shape[2])
             )
         count = max(len(r) for r in rows)
-        return np.concatenate([np.broadcast_to(r, (count, *r.shape[1:])) for r in rows], axis=1)
+        return np.concatenate([r[np.arange(count) % len(r)] for r in rows], axis=1)

@@ -77,7 +77,8 @@ class Waves:
         zero = np.zeros((1, 1, 1, self.channels), dtype=complex)
         present = [zero if part is None else part for part in parts]
         if all(size == 1 for size in self.sizes.values()):
-            whole = np.stack(np.broadcast_arrays(*present))
+            count = max(len(p) for p in present)
+            whole = np.stack(np.broadcast_arrays(*(p[np.arange(count) % len(p)] for p in present)))
             shape = (-1, whole.shape[3], self.channels, self.channels)
             return whole.transpose(1, 2, 3, 0, 4).reshape(shape)
         rows = [np.broadcast_to(p, (n, *p.shape[1:])) for p, n in zip(present, self.sizes.values(), strict=True)]

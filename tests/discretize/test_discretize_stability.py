@@ -197,6 +197,22 @@ def test_vectors_with_a_known_matrix() -> None:
     assert bound.value == pytest.approx(2.7852935634 / (0.4 * 32**2 + 700), rel=1e-6)
 
 
+def test_arrays_of_different_sizes_that_do_not_mix() -> None:
+    given = {"field": "u[3](x, t), v[2](x, t)", "initial": "initial u = 0\ninitial v = 0"}
+    equations = "dt(u) = dxx(u) - [1, 20, 3]*u\ndt(v) = dxx(v) - [4, 900]*v"
+    for boundary in ("periodic", "u = 0, v = 0"):
+        bound = scheme(equations, **given, boundary=boundary, march="euler, dt: auto").bound
+        assert bound.value == pytest.approx(2 / (4 * 32**2 + 900), rel=1e-6)
+
+
+def test_many_channels_that_do_not_mix_cost_nothing_and_those_that_do_are_left_alone() -> None:
+    many = scheme("dt(u) = dxx(u) - u^3", field="u[2000](x, t)", initial="initial u = 1", march="euler, dt: auto").bound
+    assert many.value == pytest.approx(2 / (4 * 32**2 + 3), rel=1e-6)
+    mixed = scheme("dt(u) = dxx(u) - dot(u, u)*u", field="u[100](x, t)", march="euler, steps: 100000").bound
+    assert mixed.value is None
+    assert "coupled channels" in mixed.notes[0]
+
+
 # --- walls ------------------------------------------------------------------------------------------------------------
 
 
