@@ -92,6 +92,7 @@ def tour_digits(console: Console, folder: Path) -> None:
     pictures.confusion(outcome, picture)
     data = folder / "digits_test.h5"
     digits.write(data, "parabolic_cnn", test)
+    digits.write(folder / "digits_train.h5", "parabolic_cnn", train)
     count = sum(parameter.numel() for parameter in outcome.net.parameters())
     assert outcome.train.accuracy is not None
     facts(
