@@ -134,7 +134,7 @@ def _bounded_steps(
     if verdict.refuse_euler(system, scheme, march, collector):
         return StepBound(None, None, True, ()), stated or 1
     assessment = assessed(system, grid, rules, scheme, float(length))
-    bound = StepBound(None, None, True, unconditional(scheme)) if assessment is None else assessment.bound
+    bound = StepBound(None, None, True, unconditional(scheme, system)) if assessment is None else assessment.bound
     if stated is not None:
         marched = tableaux.RK4_SCHEME if isinstance(scheme, CrankNicolson | Strang) else scheme
         if assessment is not None:
@@ -168,12 +168,15 @@ def assessed(
             return None
 
 
-def unconditional(scheme: TimeScheme) -> tuple[str, ...]:
-    """Why a scheme needs no bound."""
-    if isinstance(scheme, Strang):
-        half = "exact by Fourier transform" if scheme.linear_is_exact else "by Crank-Nicolson"
-        return (f"unconditionally stable: the linear half {half}, the pointwise half by its exact flow",)
-    return ("unconditionally stable",)
+def unconditional(scheme: TimeScheme, system: System) -> tuple[str, ...]:
+    """Why a scheme needs no bound, and what it does not promise."""
+    if not isinstance(scheme, Strang):
+        return ("unconditionally stable",)
+    half = "exact by Fourier transform" if scheme.linear_is_exact else "by Crank-Nicolson"
+    why = f"unconditionally stable: the linear half {half}, the pointwise half by its exact flow"
+    if all(wall.data == 0 for wall in system.walls):
+        return (why,)
+    return (why, "boundary data that are not zero lower the order of the splitting, which is second otherwise")
 
 
 def _why_unbounded(assessment: Assessment | None) -> str:

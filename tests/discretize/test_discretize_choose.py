@@ -174,6 +174,14 @@ def test_strang_on_bounded_axes_solves_a_linear_system() -> None:
     assert (found.solve.method, found.solve.reach) == ("block_lu", (1, 1))
 
 
+def test_strang_promises_its_order_for_homogeneous_walls_only() -> None:
+    def notes(boundary: str) -> int:
+        found = scheme("dt(u) = dxx(u) - u^3", boundary=boundary, march="strang, steps: 10").bound.notes
+        return sum("lower the order" in note for note in found)
+
+    assert (notes("periodic"), notes("u = 0"), notes("u = 1")) == (0, 0, 1)
+
+
 # --- space ------------------------------------------------------------------------------------------------------------
 
 ORDERS = [
