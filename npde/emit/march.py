@@ -36,6 +36,8 @@ class MarchWriter(OutputWriter):
                 w.line(f"given = [v for v in ({given},) if v is not None]")
                 w.line("batch = given[0].shape[0] if given else batch")
             write_body(w, self.graph, block, self.constants, self.helpers, "batch", "return")
+            if w.lines[-1].endswith(")") and ".expand(batch" in w.lines[-1] and "torch.cat(" not in w.lines[-1]:
+                w.lines[-1] += ".contiguous()"
         w.line()
 
     @staticmethod

@@ -147,7 +147,7 @@ class Burgers(nn.Module):
     def initial_state(self, batch: int = 1) -> Tensor:
         """The state at the start, [B, C, *grid]."""
         value = torch.sin(2 * math.pi * self.x)
-        return value.expand(batch, 1, 512)
+        return value.expand(batch, 1, 512).contiguous()
 
     def coefficients(self) -> Coefficients:
         """What does not change during a march, computed once a call."""

@@ -79,7 +79,7 @@ class Closure(nn.Module):
     def initial_state(self, batch: int = 1) -> Tensor:
         """The state at the start, [B, C, *grid]."""
         value = torch.exp(-(self.x**2))
-        return value.expand(batch, 1, 200)
+        return value.expand(batch, 1, 200).contiguous()
 
     def rhs(self, state: Tensor) -> Tensor:
         """The right-hand side F(q): what the equations say of the rate of change."""

@@ -93,7 +93,7 @@ class Fisher(nn.Module):
     def initial_state(self, batch: int = 1) -> Tensor:
         """The state at the start, [B, C, *grid]."""
         value = torch.exp(-((self.x - 10) ** 2) - (self.y - 10) ** 2)
-        return value.expand(batch, 1, 128, 128)
+        return value.expand(batch, 1, 128, 128).contiguous()
 
     def coefficients(self) -> Coefficients:
         """What does not change during a march, computed once a call."""

@@ -247,7 +247,7 @@ class HeatRod(nn.Module):
     def initial_state(self, batch: int = 1) -> Tensor:
         """The state at the start, [B, C, *grid]."""
         value = torch.sin(math.pi * self.x)
-        return value.expand(batch, 1, 64)
+        return value.expand(batch, 1, 64).contiguous()
 
     def coefficients(self) -> Coefficients:
         """What does not change during a march, computed once a call."""

@@ -111,7 +111,7 @@ class Rows(nn.Module):
         given = [v for v in (s,) if v is not None]
         batch = given[0].shape[0] if given else batch
         value = self.unit * 0
-        return value.expand(batch, 1, 32)
+        return value.expand(batch, 1, 32).contiguous()
 
     def coefficients(self) -> Coefficients:
         """What does not change during a march, computed once a call."""

@@ -204,7 +204,7 @@ class VariableHeat(nn.Module):
 
     def initial_state(self, batch: int = 1) -> Tensor:
         """The state at the start, [B, C, *grid]."""
-        return self.x.expand(batch, 1, 64, 64)
+        return self.x.expand(batch, 1, 64, 64).contiguous()
 
     def coefficients(self) -> Coefficients:
         """What does not change during a march, computed once a call."""
