@@ -2,10 +2,11 @@
 
     python -m benchmarks.digits [--models rows …] [--splits 5] [--processes 2]
 
-Stratified five-fold cross-validation over the 1797 images of 8×8 that ship with scikit-learn: each image is read once by a model
-that never saw it. The recipes (`demo/digits.py`) were chosen on folds of the same images shuffled with another seed; nothing is
-chosen by what is reported here, and the last epoch counts, not the best. The standard classifiers get the same pixels, with the parameters that
-scikit-learn's own tutorials use (no augmentation); one is also given the augmented images, for a fair comparison.
+Stratified five-fold cross-validation over the 1797 images of 8×8 that ship with scikit-learn: each image is read once
+by a model that never saw it. The recipes (`demo/digits.py`) were chosen on folds of the same images shuffled with
+another seed; nothing is chosen by what is reported here, and the last epoch counts, not the best. The standard
+classifiers get the same pixels, with the parameters that scikit-learn's own tutorials use (no augmentation); one is
+also given the augmented images, for a fair comparison.
 """
 
 from __future__ import annotations
