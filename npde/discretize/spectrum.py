@@ -39,6 +39,9 @@ all the rest. Systems with more than two channels take fewer cells."""
 MATRICES = 12_000
 """Frozen operators (samples times waves, times channels squared) whose eigenvalues are found."""
 
+MOST_COEFFICIENTS = 16
+"""Coefficients whose largest and smallest values are looked for."""
+
 PURE = 1e-9
 """|Re λ| relative to the largest |λ| below which an eigenvalue is a pure oscillation."""
 
@@ -163,22 +166,35 @@ def tangents(linearizer: Linearizer, parts: Sequence[Sequence[sp.Expr]], left_ou
     return found
 
 
-def choose_samples(samples: Samples, count: int) -> Array:
-    """Sample cells: those where an unknown is largest or smallest, and others spread evenly."""
+def choose_samples(samples: Samples, count: int, parts: Sequence[Sequence[sp.Expr]] = ()) -> Array:
+    """Sample cells: those where an unknown or a coefficient of `parts` is largest or smallest, and others spread evenly."""
     total = int(np.prod(samples.shape)) if samples.shape else 1
     picked: dict[int, None] = {}
-    for u in samples.system.unknowns:
+    for e in (*(u.symbol for u in samples.system.unknowns), *coefficients(parts)):
         try:
-            value = samples.value(u.symbol)
+            value = samples.value(e)
         except Unknown:
             continue
-        if value.shape[-1] == total:
+        if value.shape[-1] == total and np.all(np.isfinite(value)):
             for channel in value:
                 picked[int(np.argmax(channel))] = None
                 picked[int(np.argmin(channel))] = None
     for k in np.linspace(0, total - 1, min(total, count)).round().astype(int):
         picked[int(k)] = None
     return np.array(sorted(list(picked)[:count]))
+
+
+def coefficients(parts: Sequence[Sequence[sp.Expr]]) -> list[sp.Expr]:
+    """What multiplies operators in the terms: the pointwise factors of every product, at most `MOST_COEFFICIENTS` of them."""
+    products = (m for terms in parts for term in terms for m in sp.preorder_traversal(term) if isinstance(m, sp.Mul))
+    found: dict[sp.Expr, None] = {}
+    for m in products:
+        factors = [f for f in m.args if not f.has(op.GridOperator)]
+        if len(factors) < len(m.args) and any(f.free_symbols for f in factors):
+            found[sp.Mul(*factors)] = None
+        if len(found) == MOST_COEFFICIENTS:
+            break
+    return list(found)
 
 
 def of_matrices(matrices: Array, scheme: Marched, varies: bool) -> Spectrum:

@@ -191,7 +191,7 @@ class _Analysis:
 
     def _case(self, fixed: dict[str, float], time: float) -> _Case:
         samples = Samples(self.system, self.grid, self.order, fixed, time)
-        chosen = spectrum.choose_samples(samples, self.count)
+        chosen = spectrum.choose_samples(samples, self.count, self.parts)
         spacings = [float(a.spacing) for a in self.grid.axes]
         waves = Waves(self.sizes, self.thetas, spacings)
         unknown: dict[str, None] = {}
