@@ -137,9 +137,23 @@ def _check_matrix(part: sp.Expr, terms: Sequence[Term], system: System, march: M
         if _changes(symbol, system):
             span = next((t.span for t in terms if symbol in t.expression.free_symbols), march.span)
             raise Refused(codes.VARYING_IMPLICIT.at(span, scheme=march.scheme, time=marching, name=symbol.name))
+    _check_samples(part, terms, system, march)
     if part.has(*NONLOCAL):
         span = next((t.span for t in terms if t.expression.has(*NONLOCAL)), march.span)
         raise Refused(codes.DENSE_IMPLICIT.at(span, scheme=march.scheme))
+
+
+def _check_samples(part: sp.Expr, terms: Sequence[Term], system: System, march: March) -> None:
+    """Refuses a linear part, or a wall that closes it, with coefficients that are inputs: there is one matrix for a batch."""
+    meanings = dict(system.symbols)
+    for symbol in sorted(part.free_symbols, key=str):
+        if isinstance(meanings.get(symbol), Input):
+            span = next((t.span for t in terms if symbol in t.expression.free_symbols), march.span)
+            raise Refused(codes.PER_SAMPLE_IMPLICIT.at(span, scheme=march.scheme, name=symbol.name))
+    for wall in system.walls:
+        for symbol in sorted({s for c in wall.coefficients for s in c.free_symbols}, key=str):
+            if isinstance(meanings.get(symbol), Input):
+                raise Refused(codes.PER_SAMPLE_IMPLICIT.at(wall.span, scheme=march.scheme, name=symbol.name))
 
 
 def _changes(symbol: sp.Symbol, system: System) -> bool:
@@ -189,6 +203,10 @@ def strang(system: System) -> Strang:
                 (linear if _goes_linear(part) else pointwise).append(part.expression)
         halves.append((sp.Add(*linear), sp.Add(*pointwise)))
     linear_half = tuple(a for a, _ in halves)
+    march = system.problem.numerics.march
+    if march is not None:
+        for part, terms in zip(linear_half, system.terms, strict=True):
+            _check_samples(part, terms, system, march)
     pointwise_half = tuple(b for _, b in halves)
     taken = {s.name for s, _ in system.symbols}
     name = "tau"

@@ -102,6 +102,6 @@ def test_released_network_starts_as_the_scheme_and_trains(name: str, network: st
         loss = ((net(steps=steps) - target) ** 2).mean()
         loss.backward()
         optimizer.step()
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
     assert losses[-1] < losses[0]
     assert any(n.startswith(("raw_kernel_", "matrix_")) for n, p in net.named_parameters() if p.requires_grad)

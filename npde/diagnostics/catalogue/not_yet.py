@@ -169,6 +169,14 @@ VARYING_IMPLICIT = Code(
     "data may change.",
     heat(declare="learn D(t) = 1", equation="dt(u) = D*dxx(u)", march="march crank_nicolson, steps: 10"),
 )
+PER_SAMPLE_IMPLICIT = Code(
+    "N0979",
+    "'{scheme}' with a coefficient that is an input is not supported yet.",
+    "'{name}' may differ from sample to sample",
+    "One matrix is factored for the whole batch, so what multiplies the fields must be the same for all samples. Inputs may be "
+    "sources, boundary data and initial data; as coefficients they need an explicit scheme.",
+    heat(declare="input V(x)", equation="dt(u) = dxx(u) - V*u", march="march crank_nicolson, steps: 10"),
+)
 DENSE_IMPLICIT = Code(
     "N0974",
     "'{scheme}' with a nonlocal linear term is not supported yet.",
