@@ -12,7 +12,6 @@ NetworkKind = Literal["cnn", "mlp", "rnn"]
 FreeKind = Literal["none", "kernels", "layers"]
 
 
-
 @dataclass(frozen=True, slots=True)
 class MarchOption:
     """`--march rk4,steps=100`: what is None keeps the file's value. `dt` is exact, or "auto"."""

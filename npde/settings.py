@@ -85,7 +85,9 @@ def plain(values: Overrides) -> dict[str, Any]:
     if values.march is not None:
         march = values.march
         entries = {"scheme": march.scheme, "along": march.along, "steps": march.steps, "dt": march.dt}
-        found["march"] = {k: exact_text(v) if isinstance(v, Fraction) else v for k, v in entries.items() if v is not None}
+        found["march"] = {
+            k: exact_text(v) if isinstance(v, Fraction) else v for k, v in entries.items() if v is not None
+        }
     if values.network is not None:
         found["network"] = values.network
     if values.set:

@@ -5,9 +5,9 @@ Every later record points back into a `Source` by a `Span`: a half-open range of
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
-from bisect import bisect_right
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -37,8 +37,8 @@ OSCILLATION_SLOW = Code(
     "N0704",
     "'{scheme}' amplifies the oscillations of this equation by {factor} over the march.",
     "grows slowly at this step",
-    "The operator has eigenvalues on the imaginary axis or near it, and the stability region of this scheme holds no interval of the "
-    "imaginary axis. At this step the growth is small; a smaller step or a "
+    "The operator has eigenvalues on the imaginary axis or near it, and the stability region of this scheme holds no "
+    "interval of the imaginary axis. At this step the growth is small; a smaller step or a "
     "scheme of order three or four makes it negligible.",
     heat(equation=_ADVECTION, march="march heun, steps: 400", grid="grid x: 64"),
     severity="warning",
