@@ -139,11 +139,12 @@ def tour_fisher(console: Console, folder: Path) -> None:
 def tour_artifacts(console: Console, folder: Path) -> None:
     heading(console, 4, "Look inside", "Emitted modules need torch only; pages show the architecture")
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for title, side in (("module", "left"), ("lines", "right"), ("parameters", "right"), ("architecture", "left")):
+    columns = ((f"in {shown(folder)}", "left"), ("lines", "right"), ("parameters", "right"), ("architecture", "left"))
+    for title, side in columns:
         table.add_column(title, justify=side)  # type: ignore[arg-type]
     for name in MODELS:
         made = artifacts.write(folder, name)
-        table.add_row(shown(made.module), str(made.lines), f"{made.parameters:,}", f"{shown(made.page)}, .svg")
+        table.add_row(made.module.name, str(made.lines), f"{made.parameters:,}", f"{made.page.name}, .svg")
     console.print(Padding(table, (0, 0, 0, 2)))
 
 
