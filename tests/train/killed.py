@@ -52,10 +52,10 @@ def options(kind: str):
         labels = features[:, :3].argmax(1)
         data = supervised(net, {"features": features}, labels)
         jitter = Jitter("features", (4, 4), shift=0.3)
-        return net, data, {"epochs": 40, "batch": 16, "val": 0.2, "augment": jitter, "lr": 0.01, "seed": 5}
+        return net, data, {"epochs": 24, "batch": 16, "val": 0.2, "augment": jitter, "lr": 0.01, "seed": 5}
     truth = torch.exp(-((torch.arange(24.0) - 12) ** 2) / torch.linspace(8, 40, 5)[:, None])
     data = trajectories(net, {"u": truth[None]}, [0.0, 0.5, 1.0, 1.5, 2.0], start="file")
-    return net, data, {"epochs": 40, "strategy": "lbfgs"}
+    return net, data, {"epochs": 24, "strategy": "lbfgs"}
 
 
 def train(kind: str, path: str) -> None:
