@@ -106,8 +106,10 @@ def hash_noise(seed: int, shape: tuple[int, ...]) -> Tensor:
 
 HELPERS["symbol_of"] = '''
 def symbol_of(apply: Callable[[Tensor], Tensor], channels: int, grid: tuple[int, ...], unit: Tensor) -> Tensor:
-    """The matrix by which a periodic operator with constant coefficients acts on a wave number, [*frequencies, C, C]: the
-    transform of its answer to a unit impulse in cell 0 of each channel."""
+    """The matrix by which a periodic operator with constant coefficients acts on a wave number, [*frequencies, C, C].
+
+    It is the transform of the operator's answer to a unit impulse in cell 0 of each channel.
+    """
     impulse = torch.zeros(channels, channels, *grid, dtype=unit.dtype, device=unit.device)
     impulse[(slice(None), slice(None), *[0] * len(grid))] = torch.eye(channels, dtype=unit.dtype, device=unit.device)
     response = torch.fft.rfftn(apply(impulse), dim=tuple(range(2, 2 + len(grid))))

@@ -170,6 +170,15 @@ class LiveModule(nn.Module):
 
         return Recurrent(self, batch_first=batch_first)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """`net.V = 0.2` sets the values of an unconstrained learned array, as properties do for constrained ones."""
+        learned = self.__dict__.get("_parameters", {}).get(name)
+        if learned is None or value is None or isinstance(value, nn.Parameter):
+            super().__setattr__(name, value)
+            return
+        with torch.no_grad():
+            learned.copy_(torch.as_tensor(value, dtype=learned.dtype, device=learned.device))
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled as what it was compiled from and its state; unpickling compiles again. Hooks are not kept."""
         tensor = next(iter([*self.parameters(), *self.buffers()]), torch.empty(0))

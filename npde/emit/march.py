@@ -208,11 +208,13 @@ class MarchWriter(OutputWriter):
             w.definition("body", [f"carry: {tensors}", f"row: {tensors}"], f"tuple[{tensors}, {tensors}]")
             with w.indented():
                 w.line(f"p = {'AtStep(*row)' if self.stepwise else 'None'}")
-                w.line(f"carry = self._advance(carry, p, c, {first})")
-                w.line("kept = (carry[0].clone(),) if keeps else ()")
-                w.line(
-                    "return carry, kept + (tuple(r.clone() for r in read(carry[0], p, c)) if read is not None else ())"
-                )
+                # What autograd keeps must not be what the loop carries: torch's scan takes no aliases.
+                w.line(f"after = self._advance(carry, p, c, {first})")
+                w.line("outs = (after[0].clone(),) if keeps else ()")
+                w.line("if read is not None:")
+                with w.indented():
+                    w.line("outs += tuple(r.clone() for r in read(after[0], p, c))")
+                w.line("return tuple(v.clone() for v in after), outs")
             w.line()
             rows = "tuple(sequence)" if self.stepwise else "(torch.arange(steps, device=state.device),)"
             w.line(f"rows, carry = {rows}, self._begin(state)")

@@ -189,7 +189,9 @@ def test_march_frames_and_start() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")  # torch's tracers warn about themselves, and an error inside them changes what they do
+@pytest.mark.filterwarnings(
+    "ignore"
+)  # torch's tracers warn about themselves, and an error inside them changes what they do
 @pytest.mark.parametrize(("name", "steps"), [("fisher", 40), ("parabolic_cnn", 6), ("driven", 60), ("soliton", 12)])
 def test_compile_fullgraph_and_export_with_dynamic_batch(name: str, steps: int) -> None:
     from npde.options import Overrides

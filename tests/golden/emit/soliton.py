@@ -22,8 +22,10 @@ DT = 0.005  # step of t
 
 
 def symbol_of(apply: Callable[[Tensor], Tensor], channels: int, grid: tuple[int, ...], unit: Tensor) -> Tensor:
-    """The matrix by which a periodic operator with constant coefficients acts on a wave number, [*frequencies, C, C]: the
-    transform of its answer to a unit impulse in cell 0 of each channel."""
+    """The matrix by which a periodic operator with constant coefficients acts on a wave number, [*frequencies, C, C].
+
+    It is the transform of the operator's answer to a unit impulse in cell 0 of each channel.
+    """
     impulse = torch.zeros(channels, channels, *grid, dtype=unit.dtype, device=unit.device)
     impulse[(slice(None), slice(None), *[0] * len(grid))] = torch.eye(channels, dtype=unit.dtype, device=unit.device)
     response = torch.fft.rfftn(apply(impulse), dim=tuple(range(2, 2 + len(grid))))
@@ -178,9 +180,11 @@ class Soliton(nn.Module):
 
         def body(carry: tuple[Tensor, ...], row: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
             p = None
-            carry = self._advance(carry, p, c, 0)
-            kept = (carry[0].clone(),) if keeps else ()
-            return carry, kept + (tuple(r.clone() for r in read(carry[0], p, c)) if read is not None else ())
+            after = self._advance(carry, p, c, 0)
+            outs = (after[0].clone(),) if keeps else ()
+            if read is not None:
+                outs += tuple(r.clone() for r in read(after[0], p, c))
+            return tuple(v.clone() for v in after), outs
 
         rows, carry = (torch.arange(steps, device=state.device),), self._begin(state)
         carry, outs = scan(body, carry, rows)

@@ -308,9 +308,11 @@ class VariableHeat(nn.Module):
 
         def body(carry: tuple[Tensor, ...], row: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
             p = None
-            carry = self._advance(carry, p, c, 0)
-            kept = (carry[0].clone(),) if keeps else ()
-            return carry, kept + (tuple(r.clone() for r in read(carry[0], p, c)) if read is not None else ())
+            after = self._advance(carry, p, c, 0)
+            outs = (after[0].clone(),) if keeps else ()
+            if read is not None:
+                outs += tuple(r.clone() for r in read(after[0], p, c))
+            return tuple(v.clone() for v in after), outs
 
         rows, carry = (torch.arange(steps, device=state.device),), self._begin(state)
         carry, outs = scan(body, carry, rows)
