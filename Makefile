@@ -10,7 +10,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --con
 PYTEST := OMP_NUM_THREADS=1 MPLBACKEND=Agg $(BIN)/python -m pytest -q
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow lint format bench verify-ready clean
+.PHONY: help demo test slow lint format verify bench verify-ready clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ lint: $(READY) ## style, format, types
 format: $(READY) ## rewrite the code in the house format
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
+
+verify: $(READY) ## the table of observed orders of accuracy
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.convergence
 
 bench: $(READY) ## measure; tables and plots go to benchmarks/results
 	@$(BIN)/python -m benchmarks

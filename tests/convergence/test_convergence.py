@@ -1,0 +1,49 @@
+"""Observed orders against the claims: `python -m tests.convergence` prints the whole table."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.convergence.cases import space_cases, time_studies
+from tests.convergence.convergence_space import Case
+from tests.convergence.convergence_time import Study
+
+TIMES = list(time_studies())
+SPACES = list(space_cases())
+
+
+@pytest.mark.parametrize("study", [s for s in TIMES if not s.slow], ids=lambda s: s.name)
+def test_order_in_time(study: Study) -> None:
+    row = study.row()
+    assert row.holds, row.line()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("study", [s for s in TIMES if s.slow], ids=lambda s: s.name)
+def test_order_in_time_of_more_problems(study: Study) -> None:
+    row = study.row()
+    assert row.holds, row.line()
+
+
+@pytest.mark.parametrize("case", [c for c in SPACES if not c.slow], ids=lambda c: c.name)
+def test_order_in_space(case: Case) -> None:
+    row = case.row()
+    assert row.holds, row.line()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", [c for c in SPACES if c.slow], ids=lambda c: c.name)
+def test_order_in_space_of_more_operators(case: Case) -> None:
+    row = case.row()
+    assert row.holds, row.line()
+
+
+def test_the_matrix_is_large_enough() -> None:
+    assert len(TIMES) + len(SPACES) >= 200
+    for order in (2, 4, 6):
+        for kind in ("periodic", "dirichlet", "neumann", "robin"):
+            for dimension in (1, 2):
+                assert any(
+                    c.order == order and c.dimension == dimension and all(p == (kind, kind) for p in c.kinds)
+                    for c in SPACES
+                ), (order, kind, dimension)
