@@ -120,6 +120,8 @@ def space_order(system: System) -> int:
 
     A learned array or input in a flux is averaged over two cells: order 2. In a centered difference across a wall its ghost
     value is that of the nearest cell: order 1. A learned stencil claims order 2, as does the midpoint sum on a bounded axis.
+    At order 2 a difference of first differences reads a second ghost cell, which is of first order next to a wall that
+    states a slope (measured in tests/convergence).
     """
     calculus = calculus_of(system)
     meanings = dict(system.symbols)
@@ -133,7 +135,18 @@ def space_order(system: System) -> int:
     for e in system.rates:
         for o in e.atoms(op.GridOperator):
             claimed = min(claimed, _claim(o, bounded, array_along))
+            if claimed == 2 and _reads_second_ghost(o, system):
+                claimed = 1
     return claimed
+
+
+def _reads_second_ghost(o: sp.Expr, system: System) -> bool:
+    """Whether a difference of first differences along an axis meets a wall that states a slope."""
+    if not isinstance(o, op.Diff):
+        return False
+    sloped = {w.coordinate for w in system.walls if any(c != 0 for c in w.coefficients[1:])}
+    inner = [d for d in o.args[0].atoms(op.Diff) if d.args[1] == o.args[1]]
+    return str(o.args[1]) in sloped and bool(inner)
 
 
 def _claim(o: sp.Expr, bounded: set[str], array_along: object) -> int:
