@@ -118,8 +118,9 @@ def check_cells(system: System, grid: Grid, read: Halo, collector: Collector) ->
 def space_order(system: System) -> int:
     """The order in space after the weakest term.
 
-    A learned array or input in a flux is averaged over two cells: order 2. In a centered difference across a wall its ghost
-    value is that of the nearest cell: order 1. A learned stencil claims order 2, as does the midpoint sum on a bounded axis.
+    A learned array or input in a flux is averaged over two cells: order 2. At a wall the nearest cell stands for it: order 1
+    where a flux crosses a wall that states a slope. In a centered difference across a wall its ghost value is that of the
+    nearest cell: order 1. A learned stencil claims order 2, as does the midpoint sum on a bounded axis.
     At order 2 a difference of first differences reads a second ghost cell, which is of first order next to a wall that
     states a slope (measured in tests/convergence).
     """
@@ -135,9 +136,25 @@ def space_order(system: System) -> int:
     for e in system.rates:
         for o in e.atoms(op.GridOperator):
             claimed = min(claimed, _claim(o, bounded, array_along))
-            if claimed == 2 and _reads_second_ghost(o, system):
+            nested = system.problem.numerics.order == 2 and _reads_second_ghost(o, system)
+            crossed = isinstance(o, op.FaceDiff) and array_along(o.args[0], str(o.args[1])) and _crosses_wall(o, system)
+            if nested or crossed:
                 claimed = 1
     return claimed
+
+
+def _crosses_wall(o: sp.Expr, system: System) -> bool:
+    """Whether a flux crosses a wall that states a slope: all but multiples of a slope that is zero there."""
+    flux, x = o.args
+    for wall in system.walls:
+        sloped = any(c != 0 for c in wall.coefficients[1:])
+        if wall.coordinate != str(x) or not sloped or wall.unknown not in flux.free_symbols:
+            continue
+        closed = wall.data == 0 and wall.coefficients[0] == 0
+        slope = op.Diff(wall.unknown, x, 1)
+        if not closed or not all(slope in sp.Mul.make_args(t) for t in sp.Add.make_args(sp.expand_mul(flux))):
+            return True
+    return False
 
 
 def _reads_second_ghost(o: sp.Expr, system: System) -> bool:
