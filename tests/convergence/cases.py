@@ -16,7 +16,7 @@ LIMITS: dict[tuple[str, int, str], str] = {
 }
 """What is known to fall short of its order; stated in docs/numerics.md. Left out of the matrix, shown by the table."""
 
-COARSE = {("flux plane", 6, 2), ("flux plane", 2, 2), ("power", 6, 2), ("wave", 6, 1)}
+COARSE = {("flux plane", 6, 2), ("flux plane", 2, 2), ("power", 6, 2), ("wave", 6, 1), ("gated", 6, 3)}
 """(operator, order, dimension) whose grids are too coarse, or too near rounding, to show the order within the band: seen orders
 are within 0.4 of the claim and rising. They are shown by the table and not judged."""
 
