@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import numpy as np
 import sympy as sp
 from sympy.printing.str import StrPrinter
 
@@ -10,7 +13,7 @@ SPACE = (X, Y, Z)
 
 
 class _Printer(StrPrinter):
-    """Python's notation, but `^` for powers and roots by name."""
+    """Python's notation, but `^` for powers, roots by name, and `i`."""
 
     def _print_Pow(self, expr: sp.Expr, rational: bool = False) -> str:
         base, exponent = expr.as_base_exp()
@@ -18,13 +21,17 @@ class _Printer(StrPrinter):
             return f"sqrt({self._print(base)})"
         return f"({self._print(base)})^({self._print(exponent)})"
 
+    def _print_ImaginaryUnit(self, expr: sp.Expr) -> str:
+        return "i"
+
 
 def text(expression: sp.Expr) -> str:
     """The expression as a user would type it (with more brackets)."""
     return str(_Printer().doprint(expression))
 
 
-def values(expression: sp.Expr, positions: dict[sp.Symbol, object]) -> object:
-    """The expression on arrays of positions."""
+def values(expression: sp.Expr, positions: Mapping[sp.Symbol, np.ndarray]) -> np.ndarray:
+    """The expression at positions that broadcast against one another."""
     names = list(positions)
-    return sp.lambdify(names, expression, "numpy")(*positions.values())
+    shape = np.broadcast_shapes(*(np.shape(positions[n]) for n in names))
+    return np.broadcast_to(sp.lambdify(names, expression, "numpy")(*(positions[n] for n in names)), shape)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from math import log
+from math import log, nan
+from typing import Protocol
 
 ROUNDING = 2e-12
 """Errors below this, relative to the solution, may be rounding: pairs with one of them are not judged."""
 
+NAME = 60
+"""Columns of a name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table: what was refined, how often, and what came out. `sizes` are cells an axis, or steps."""
+    """One line of the table: what was refined, how often, and what came out. `sizes` are cells along x, or steps."""
 
     name: str
     sizes: tuple[int, ...]
@@ -21,17 +25,12 @@ class Row:
     slack: float
 
     @property
-    def pair(self) -> tuple[int, int] | None:
-        """The finest pair above rounding; None if fewer than three sizes are above it."""
-        above = [k for k, e in enumerate(self.errors) if e > ROUNDING]
-        return (above[-2], above[-1]) if len(above) >= 3 else None
-
-    @property
     def order(self) -> float:
-        """The observed order; nan if there is no pair."""
-        if self.pair is None:
-            return float("nan")
-        a, b = self.pair
+        """The order seen in the finest pair above rounding; nan if fewer than three sizes are above it."""
+        above = [k for k, e in enumerate(self.errors) if e > ROUNDING]
+        if len(above) < 3:
+            return nan
+        a, b = above[-2:]
         return log(self.errors[a] / self.errors[b]) / log(self.sizes[b] / self.sizes[a])
 
     @property
@@ -41,17 +40,27 @@ class Row:
 
     def line(self) -> str:
         """The row as text."""
-        errors = " ".join(f"{e:7.1e}" for e in self.errors)
-        return f"{self.name:<58.58} {errors}  {self.order:5.2f} {self.claim} {'ok' if self.holds else 'LOW'}"
+        errors = " ".join(f"{e:.0e}".replace("e-0", "e-") for e in self.errors)
+        return f"{self.name:<{NAME}.{NAME}} {errors:<23}  {self.order:5.2f}  {self.claim}  {'ok' if self.holds else 'LOW'}"
 
 
-def header(name: str, count: int = 4) -> str:
-    """The heads of the columns of `Row.line`."""
-    errors = f"errors on {count} refinements"
-    return f"{name:<58} {errors:<{8 * count - 1}}  {'seen':>5} claim"
+class Study(Protocol):
+    """What makes a row."""
+
+    slow: bool
+
+    @property
+    def name(self) -> str: ...
+
+    def row(self) -> Row: ...
 
 
-def table(title: str, rows: Sequence[Row]) -> str:
-    """A block of the printed table."""
-    lines = [header(title), *(r.line() for r in rows)]
-    return "\n".join(lines)
+def table(title: str, studies: Iterable[Study]) -> Iterator[str]:
+    """The lines of a printed table, one after the other as they are found; the last one counts."""
+    yield f"{title:<{NAME}} {'errors, refined':<23}   seen  of"
+    held = total = 0
+    for study in studies:
+        row = study.row()
+        held, total = held + row.holds, total + 1
+        yield row.line()
+    yield f"{held} of {total} hold"

@@ -5,12 +5,11 @@ from __future__ import annotations
 import pytest
 
 from tests.comparison import compiled
-from tests.convergence.cases import space_cases, time_studies
-from tests.convergence.convergence_space import Case
-from tests.convergence.convergence_time import Study
+from tests.convergence.convergence_space import Case, cases
+from tests.convergence.convergence_time import Study, studies
 
-TIMES = list(time_studies())
-SPACES = list(space_cases())
+TIMES = list(studies())
+SPACES = list(cases())
 
 
 @pytest.mark.parametrize("study", [s for s in TIMES if not s.slow], ids=lambda s: s.name)
