@@ -350,7 +350,8 @@ QUICK = frozenset(
 """(operator, axes, order, kind) of the default suite."""
 
 SPOTS = {
-    "box": ((2, "periodic"), (4, "periodic"), (6, "periodic"), (2, "neumann"), (4, "dirichlet"), (4, "neumann"), (4, "robin"), (6, "robin")),
+    "box": ((2, "periodic"), (4, "periodic"), (6, "periodic"), (2, "neumann"), (4, "dirichlet"), (4, "neumann"),
+            (4, "robin"), (6, "robin")),
     "flux box": ((2, "robin"), (4, "periodic"), (4, "neumann"), (6, "dirichlet")),
     "gated box": ((2, "neumann"), (4, "dirichlet"), (4, "robin")),
     "curl": ((2, "neumann"), (4, "periodic"), (4, "dirichlet")),
