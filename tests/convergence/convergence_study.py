@@ -41,7 +41,9 @@ class Row:
     def line(self) -> str:
         """The row as text."""
         errors = " ".join(f"{e:.0e}".replace("e-0", "e-") for e in self.errors)
-        return f"{self.name:<{NAME}.{NAME}} {errors:<23}  {self.order:5.2f}  {self.claim}  {'ok' if self.holds else 'LOW'}"
+        return (
+            f"{self.name:<{NAME}.{NAME}} {errors:<23}  {self.order:5.2f}  {self.claim}  {'ok' if self.holds else 'LOW'}"
+        )
 
 
 class Study(Protocol):

@@ -69,7 +69,10 @@ class Study:
     def solution(self, shape: tuple[int, ...]) -> np.ndarray:
         """The known state at the end, on cells of [0, 1]."""
         assert self.exact is not None
-        places = {X: (np.arange(shape[-1]) + 0.5) / shape[-1] if len(shape) > 1 else np.zeros(()), T: np.array(float(END))}
+        places = {
+            X: (np.arange(shape[-1]) + 0.5) / shape[-1] if len(shape) > 1 else np.zeros(()),
+            T: np.array(float(END)),
+        }
         return np.stack([values(u, places).reshape(shape[1:]) for u in self.exact])
 
 
