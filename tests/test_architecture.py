@@ -16,7 +16,7 @@ PACKAGE = ROOT / "npde"
 FOUNDATION = {"source": set(), "options": {"source"}, "diagnostics": {"source"}}
 """What everything may import, and what that may import itself."""
 
-PIPELINE = ("syntax", "model", "symbolic", "discretize", "graph", "emit")
+PIPELINE = ("syntax", "model", "symbolic", "discretize", "graph", "emit", "native")
 """Left to right; a package imports only from those to its left."""
 
 AROUND = {
@@ -158,6 +158,18 @@ def test_nothing_is_unpickled() -> None:
     for path in modules():
         names = set(imports(tree_of(path)))
         assert not names & {"pickle", "cloudpickle", "dill", "shelve", "marshal", "joblib"}, name_of(path)
+
+
+def test_only_the_compiler_of_kernels_is_started() -> None:
+    for path in modules():
+        if name_of(path) != "npde/native/compiler.py":
+            assert not {"subprocess", "pty", "multiprocessing"} & set(imports(tree_of(path))), name_of(path)
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.Call):
+                assert not ast.unparse(node.func).startswith(("os.system", "os.exec", "os.spawn", "os.popen")), name_of(
+                    path
+                )
+                assert "shell" not in {keyword.arg for keyword in node.keywords}, name_of(path)
 
 
 def test_no_module_state_changes() -> None:

@@ -80,7 +80,7 @@ def test_every_example_can_be_started_from(npde) -> None:
 
 def test_doctor(npde) -> None:
     text = npde("doctor").stdout
-    for word in ("npde", "python", "torch", "devices", "cpu", "compilers", "ffmpeg", "examples"):
+    for word in ("npde", "python", "torch", "devices", "cpu", "compiler", "flags", "kernels", "ffmpeg", "examples"):
         assert word in text
     found = json.loads(npde("doctor", "--json").stdout)
     assert found["devices"][0] == "cpu"

@@ -14,13 +14,13 @@ from npde.cli.options import json_option
 
 NEEDED = ("click", "h5py", "lark", "matplotlib", "networkx", "numpy", "rich", "safetensors", "sympy", "torch")
 OPTIONAL = {
+    "ziglang": "a C compiler by pip, for native kernels",
     "h5netcdf": "xarray opens run files with it",
     "scikit-learn": "the digits of the demo",
     "scipy": "the demo",
     "xarray": "opens run files",
 }
 TOOLS = {"ffmpeg": "plots as mp4", "dot": "draws `npde graph -o g.dot`"}
-COMPILERS = ("cc", "gcc", "clang", "zig")
 
 
 @click.command()
@@ -59,7 +59,7 @@ def examination() -> dict[str, Any]:
         "needed": {name: _version(name) for name in NEEDED},
         "optional": {name: _version(name) for name in OPTIONAL},
         "tools": {name: shutil.which(name) is not None for name in TOOLS},
-        "compilers": [name for name in COMPILERS if shutil.which(name)],
+        "native": _native(),
         "devices": _devices(),
         "examples": len(examples()),
     }
@@ -74,7 +74,9 @@ def text(found: dict[str, Any]) -> str:
         ("python", f"{found['python']}, {found['system']}"),
         ("machine", f"{found['cores']} cores, {human(found['memory'])} of memory free"),
         ("devices", ", ".join(found["devices"]) or "none: torch cannot be imported"),
-        ("compilers", ", ".join(found["compilers"]) or "none: native kernels will need one"),
+        ("compiler", _compiler_text(found["native"])),
+        ("flags", " ".join(found["native"]["flags"]) or "none"),
+        ("kernels", _kernels_text(found["native"])),
         ("examples", f"{found['examples']}, see `npde new --list`"),
     ]
     rows += [(name, version or "missing") for name, version in found["needed"].items()]
@@ -89,6 +91,37 @@ def _version(name: str) -> str | None:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
+
+
+def _native() -> dict[str, Any]:
+    """The compiler of native kernels, its flags, and the cache they lie in."""
+    from npde.native import cache
+    from npde.native.build import toolchain
+    from npde.native.compiler import CompilerError
+
+    store = cache.locate()
+    count, size = store.sizes()
+    kept = {"folder": str(store.folder), "note": store.note, "kernels": count, "bytes": size}
+    try:
+        tools = toolchain(store)
+    except CompilerError as error:
+        return {"command": None, "version": None, "flags": [], "threads": False, "problem": str(error), "cache": kept}
+    found = {"command": list(tools.command), "version": tools.version, "flags": list(tools.flags)}
+    return {**found, "threads": tools.has_threads, "problem": None, "cache": kept}
+
+
+def _compiler_text(native: dict[str, Any]) -> str:
+    if native["problem"] is not None:
+        return f"none that works, so there are no native kernels: {native['problem']}"
+    threads = "" if native["threads"] else ", without OpenMP: kernels run on one core"
+    return f"{native['version'] or ' '.join(native['command'])}{threads}"
+
+
+def _kernels_text(native: dict[str, Any]) -> str:
+    from npde.files.limits import human
+
+    kept = native["cache"]
+    return kept["note"] or f"{kept['kernels']} in {kept['folder']}, {human(kept['bytes'])}"
 
 
 def _devices() -> list[str]:
