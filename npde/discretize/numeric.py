@@ -28,6 +28,11 @@ class Unknown(Exception):
         self.name = name
 
 
+def ascending(values: Array) -> Array:
+    """The different values of a small array, smallest first. (`np.unique` imports `numpy.ma`, which takes longer than a check.)"""
+    return np.array(sorted(set(values.tolist())))
+
+
 def _softplus(z: Array) -> Array:
     return np.logaddexp(0.0, z)
 

@@ -17,7 +17,7 @@ from npde.discretize.scheme import AdamsBashforth, ButcherTableau, RungeKutta
 
 Explicit: TypeAlias = RungeKutta | AdamsBashforth
 
-ANGLES = 257
+ANGLES = 65
 """Rays of the table between the imaginary and the negative real axis."""
 
 FARTHEST = 8.0

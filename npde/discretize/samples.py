@@ -15,7 +15,7 @@ import sympy as sp
 
 from npde.diagnostics import InternalError
 from npde.discretize import stencils
-from npde.discretize.numeric import Array, Unknown, pointwise
+from npde.discretize.numeric import Array, Unknown, ascending, pointwise
 from npde.discretize.scheme import Grid, Stencil
 from npde.model.problem import Input, LearnedClosure, LearnedCoefficient, LearnedStencil
 from npde.symbolic import operators as op
@@ -49,7 +49,7 @@ class Samples:
     def __post_init__(self) -> None:
         axes = self.grid.axes
         count = COUNTS[len(axes)]
-        cells = [np.unique(np.linspace(0, a.cells - 1, min(a.cells, count)).round()) for a in axes]
+        cells = [ascending(np.linspace(0, a.cells - 1, min(a.cells, count)).round()) for a in axes]
         self.shape = tuple(len(c) for c in cells)
         mesh = np.meshgrid(*cells, indexing="ij") if axes else []
         self.cells = [m.reshape(-1) for m in mesh]

@@ -12,7 +12,7 @@ import sympy as sp
 from npde.discretize import regions, stencils
 from npde.discretize.line import Line
 from npde.discretize.linearize import Linearizer
-from npde.discretize.numeric import Array, Unknown
+from npde.discretize.numeric import Array, Unknown, ascending
 from npde.discretize.samples import Samples
 from npde.discretize.scheme import AdamsBashforth, Axis, GhostRule, Leapfrog, RungeKutta
 from npde.symbolic import operators as op
@@ -137,7 +137,7 @@ def wave_numbers(axes: Sequence[Axis], order: int, signs: bool, channels: int) -
             snapped, np.pi if axis.cells % 2 == 0 or not axis.periodic else np.pi * (1 - 1 / axis.cells)
         )
         both = np.concatenate([snapped, -snapped]) if signs and k else snapped
-        lists.append(np.unique(both))
+        lists.append(ascending(both))
     return [m.reshape(-1) for m in np.meshgrid(*lists, indexing="ij")]
 
 

@@ -7,7 +7,6 @@ rename across file systems would copy), is hidden, and is removed when the block
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -44,7 +43,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         return
     target = _real_target(Path(path))
     _make_parent(target, path)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.part")
+    temporary = target.with_name(f".{target.name}.{os.urandom(6).hex()}.part")
     try:
         yield temporary
         _sync(temporary)
@@ -68,7 +67,7 @@ def replacing_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     if target.exists() and not target.is_dir():
         raise cannot_write(path, "it is a file, not a folder")
     _make_parent(target.absolute(), path)
-    mark = secrets.token_hex(6)
+    mark = os.urandom(6).hex()
     temporary = target.absolute().with_name(f".{target.name}.{mark}.part")
     previous = target.absolute().with_name(f".{target.name}.{mark}.old")
     try:
