@@ -9,7 +9,7 @@ from typing import assert_never
 
 import sympy as sp
 
-from npde.discretize.scheme import AdamsBashforth, CrankNicolson, Leapfrog, RungeKutta, Scheme, Strang, TimeScheme
+from npde.discretize.scheme import AdamsBashforth, CrankNicolson, Leapfrog, RungeKutta, Scheme, Splitting, TimeScheme
 from npde.graph import LayerGraph
 from npde.graph.cost import costs
 from npde.graph.reach import receptive_field
@@ -71,7 +71,9 @@ def time_order(time: TimeScheme) -> int:
             return tableau.order
         case AdamsBashforth(weights=weights):
             return len(weights)
-        case Leapfrog() | CrankNicolson() | Strang():
+        case Splitting(kind=kind):
+            return 1 if kind == "lie" else 2
+        case Leapfrog() | CrankNicolson():
             return 2
         case _:
             assert_never(time)

@@ -19,7 +19,7 @@ from npde.discretize.scheme import (
     LinearSolve,
     RungeKutta,
     Scheme,
-    Strang,
+    Splitting,
 )
 from npde.graph.layers import StencilLayer, Tap
 from npde.symbolic.system import System, Term, Unknown, Wall
@@ -165,9 +165,10 @@ def time_text(scheme: Scheme) -> Iterator[str]:
         case CrankNicolson(solve=solve):
             yield f"{scheme.name}: order 2, {solve_text(solve)}"
             yield "    (1 - dt/2*L)(q' - q) = dt/2*(F(q, t) + F(q, t + dt))"
-        case Strang(solve=solve, flow=flow):
+        case Splitting(kind=kind, solve=solve, flow=flow):
             exact = "its exact flow" if flow is not None else "one RK4 step"
-            yield f"{scheme.name}: order 2, exp(L*dt/2) N(dt) exp(L*dt/2); L {solve_text(solve)}, N by {exact}"
+            steps = "order 1, exp(L*dt), then N(dt)" if kind == "lie" else "order 2, exp(L*dt/2) N(dt) exp(L*dt/2)"
+            yield f"{scheme.name}: {steps}; L {solve_text(solve)}, N by {exact}"
             for unknown, linear, pointwise in zip(
                 scheme.system.unknowns, scheme.time.linear, scheme.time.pointwise, strict=True
             ):

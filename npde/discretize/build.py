@@ -21,8 +21,8 @@ from npde.discretize.scheme import (
     Leapfrog,
     RungeKutta,
     Scheme,
+    Splitting,
     StepBound,
-    Strang,
     TimeScheme,
 )
 from npde.discretize.stability import Assessment, assess
@@ -136,7 +136,7 @@ def _bounded_steps(
     assessment = assessed(system, grid, rules, scheme, float(length))
     bound = StepBound(None, None, True, unconditional(scheme, system)) if assessment is None else assessment.bound
     if stated is not None:
-        marched = tableaux.RK4_SCHEME if isinstance(scheme, CrankNicolson | Strang) else scheme
+        marched = tableaux.RK4_SCHEME if isinstance(scheme, CrankNicolson | Splitting) else scheme
         if assessment is not None:
             verdict.judge(assessment, marched, march, float(length) / stated, stated, collector)
         return bound, stated
@@ -161,7 +161,7 @@ def assessed(
         case RungeKutta() | AdamsBashforth() | Leapfrog():
             parts = [[t.expression for t in terms] for terms in system.terms]
             return assess(system, grid, rules, scheme, parts, length)
-        case Strang(pointwise=pointwise, flow=None):
+        case Splitting(pointwise=pointwise, flow=None):
             parts = [[e] for e in pointwise]
             return assess(system, grid, rules, tableaux.RK4_SCHEME, parts, length, closed=False)
         case _:
@@ -170,11 +170,11 @@ def assessed(
 
 def unconditional(scheme: TimeScheme, system: System) -> tuple[str, ...]:
     """Why a scheme needs no bound, and what it does not promise."""
-    if not isinstance(scheme, Strang):
+    if not isinstance(scheme, Splitting):
         return ("unconditionally stable",)
     half = "exact by Fourier transform" if scheme.linear_is_exact else "by Crank-Nicolson"
     why = f"unconditionally stable: the linear half {half}, the pointwise half by its exact flow"
-    if all(wall.data == 0 for wall in system.walls):
+    if scheme.kind == "lie" or all(wall.data == 0 for wall in system.walls):
         return (why,)
     return (why, "boundary data that are not zero lower the order of the splitting, which is second otherwise")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import sympy as sp
 
@@ -16,7 +17,7 @@ from npde.discretize.scheme import (
     Leapfrog,
     LinearSolve,
     RungeKutta,
-    Strang,
+    Splitting,
     TimeScheme,
 )
 from npde.model.problem import Input, LearnedCoefficient, LearnedStencil, March
@@ -44,12 +45,14 @@ def choose(system: System, march: March) -> TimeScheme:
     match march.scheme:
         case "ab2":
             return tableaux.AB2
+        case "ab3":
+            return tableaux.AB3
         case "leapfrog":
             return leapfrog(system, march)
         case "crank_nicolson":
             return crank_nicolson(system, march)
-        case "strang":
-            return strang(system)
+        case "lie" | "strang" as kind:
+            return splitting(system, kind)
         case _:
             raise Refused(codes.SCHEME.at(march.span, name=march.scheme, hint=_substitute(march.scheme)))
 
@@ -57,8 +60,6 @@ def choose(system: System, march: March) -> TimeScheme:
 def _substitute(name: str) -> str:
     substitutes = {
         "dopri5": "use `march rk4, dt: auto`.",
-        "ab3": "use `march ab2`.",
-        "lie": "use `march strang`.",
         "backward_euler": "use `march crank_nicolson` where the equation is linear.",
         "bdf2": "use `march crank_nicolson` where the equation is linear.",
     }
@@ -190,7 +191,7 @@ def linear_solve(system: System, linear: Sequence[sp.Expr]) -> LinearSolve:
 # --- splitting --------------------------------------------------------------------------------------------------------
 
 
-def strang(system: System) -> Strang:
+def splitting(system: System, kind: Literal["lie", "strang"]) -> Splitting:
     """The linear constant-coefficient terms with derivatives, and the terms without, by their exact flow where one is known."""
     unknowns = frozenset(u.symbol for u in system.unknowns)
     classifier = Classifier(system.problem, calculus_of(system), dict(system.symbols), unknowns)
@@ -200,7 +201,7 @@ def strang(system: System) -> Strang:
         pointwise: list[sp.Expr] = []
         for term in terms:
             for part in _parted(term, classifier):
-                (linear if _goes_linear(part) else pointwise).append(part.expression)
+                (linear if _goes_linear(part, kind) else pointwise).append(part.expression)
         halves.append((sp.Add(*linear), sp.Add(*pointwise)))
     linear_half = tuple(a for a, _ in halves)
     march = system.problem.numerics.march
@@ -214,7 +215,7 @@ def strang(system: System) -> Strang:
         name += "_"
     tau = sp.Symbol(name, real=True)
     flow = flows.flow(system, pointwise_half, tau)
-    return Strang(linear_half, pointwise_half, flow, tau, linear_solve(system, linear_half))
+    return Splitting(kind, linear_half, pointwise_half, flow, tau, linear_solve(system, linear_half))
 
 
 def _parted(term: Term, classifier: Classifier) -> list[Term]:
@@ -225,24 +226,24 @@ def _parted(term: Term, classifier: Classifier) -> list[Term]:
     return [classifier.term(a, term.span) for a in sp.Add.make_args(sp.expand_mul(e))]
 
 
-def _goes_linear(term: Term) -> bool:
+def _goes_linear(term: Term, scheme: str) -> bool:
     """Whether a term belongs to the linear half; an error if it belongs to neither."""
     e = term.expression
     if term.source or is_pointwise(e):
         return False
     if e.has(*NONLOCAL):
-        raise _no_half(term, "reads the whole grid")
+        raise _no_half(term, scheme, "reads the whole grid")
     if e.has(op.KernelApply, op.KernelAdjoint):
-        raise _no_half(term, "a learned stencil")
+        raise _no_half(term, scheme, "a learned stencil")
     if not derivative_order(e, 0):
-        raise _no_half(term, "reads neighboring cells without being a derivative")
+        raise _no_half(term, scheme, "reads neighboring cells without being a derivative")
     if not term.linear:
-        raise _no_half(term, "a derivative in a nonlinear term")
+        raise _no_half(term, scheme, "a derivative in a nonlinear term")
     if not term.constant:
-        raise _no_half(term, "a derivative with a coefficient that is not constant")
+        raise _no_half(term, scheme, "a derivative with a coefficient that is not constant")
     return True
 
 
-def _no_half(term: Term, why: str) -> Refused:
-    diagnostic: Diagnostic = codes.STRANG_TERM.at(term.span, why=why, hint="use `march rk4, dt: auto`.")
+def _no_half(term: Term, scheme: str, why: str) -> Refused:
+    diagnostic: Diagnostic = codes.STRANG_TERM.at(term.span, scheme=scheme, why=why, hint="use `march rk4, dt: auto`.")
     return Refused(diagnostic)

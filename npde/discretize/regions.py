@@ -1,7 +1,7 @@
 """Stability regions of explicit schemes: how far along a ray from the origin |R(z)| ≤ 1 holds.
 
 R(z) = 1 + z bᵀ(I - zA)⁻¹ 1 = 1 + Σ_k (bᵀ A^{k-1} 1) z^k        (one-step)
-ζ² - (1 + 3z/2) ζ + z/2 = 0, both |ζ| ≤ 1                        (ab2)
+ζ^k - ζ^{k-1} - z Σ_j w_j ζ^{k-1-j} = 0, all |ζ| ≤ 1             (Adams-Bashforth, weights w_0 … w_{k-1})
 """
 
 from __future__ import annotations
@@ -37,9 +37,28 @@ def growth(scheme: Explicit, z: Array) -> Array:
         for c in reversed(polynomial(scheme.tableau)):
             value = value * z + float(c)
         return np.abs(value)
-    half = 0.5 + 0.75 * z
-    root = np.sqrt(half * half - 0.5 * z)
-    return np.maximum(np.abs(half + root), np.abs(half - root))
+    return np.abs(_roots(scheme, z)).max(axis=0)
+
+
+def _roots(scheme: AdamsBashforth, z: Array) -> Array:
+    """The roots of the characteristic polynomial of a two- or three-step scheme, stacked in front (quadratic formula, Cardano)."""
+    now, *before = (float(w) for w in scheme.weights)
+    if len(before) == 1:
+        half = (1 + now * z) / 2
+        root = np.sqrt(half * half + before[0] * z)
+        return np.stack([half + root, half - root])
+    a, b, c = -(1 + now * z), -before[0] * z, -before[1] * z
+    p, q = b - a * a / 3, 2 * a**3 / 27 - a * b / 3 + c
+    root = np.sqrt(q * q / 4 + p**3 / 27 + 0j)
+    cube = np.where(np.abs(-q / 2 + root) >= np.abs(-q / 2 - root), -q / 2 + root, -q / 2 - root) ** (1 / 3)
+    turns = np.exp(2j * np.pi * np.arange(3) / 3).reshape(-1, *[1] * z.ndim)
+    safe = np.where(cube == 0, 1, cube)
+    found = cube * turns - np.where(cube == 0, 0, p / (3 * safe)) / turns - a / 3
+    for _ in range(2):  # Newton's method takes the cancellation out
+        slope = (3 * found + 2 * a) * found + b
+        value = ((found + a) * found + b) * found + c
+        found = found - np.where(np.abs(slope) > 1e-6, value / np.where(slope == 0, 1, slope), 0)
+    return found
 
 
 @cache

@@ -121,11 +121,12 @@ class CrankNicolson:
 
 
 @dataclass(frozen=True, slots=True)
-class Strang:
-    """e^{L dt/2} N(dt) e^{L dt/2}. `linear` and `pointwise` are the two halves of the rates. `flow[k]` is unknown k after a time
-    `tau` of the pointwise half, exact, in the unknowns' symbols; None: one RK4 step. The linear half is exact by FFT
-    ("fft"), or a Crank–Nicolson substep ("block_lu")."""
+class Splitting:
+    """e^{L dt/2} N(dt) e^{L dt/2} ("strang", order 2), or e^{L dt} first and N(dt) then ("lie", order 1). `linear` and `pointwise`
+    are the two halves of the rates. `flow[k]` is unknown k after a time `tau` of the pointwise half, exact, in the unknowns'
+    symbols; None: one RK4 step. The linear half is exact by FFT ("fft"), or a Crank–Nicolson substep ("block_lu")."""
 
+    kind: Literal["lie", "strang"]
     linear: tuple[sp.Expr, ...]
     pointwise: tuple[sp.Expr, ...]
     flow: tuple[sp.Expr, ...] | None
@@ -138,7 +139,7 @@ class Strang:
         return self.solve.method == "fft"
 
 
-TimeScheme: TypeAlias = RungeKutta | AdamsBashforth | Leapfrog | CrankNicolson | Strang
+TimeScheme: TypeAlias = RungeKutta | AdamsBashforth | Leapfrog | CrankNicolson | Splitting
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,9 +82,6 @@ TABLEAUX: Mapping[str, ButcherTableau] = MappingProxyType({t.name: t for t in (E
 RK4_SCHEME = RungeKutta(RK4)
 """What marches the pointwise half of a splitting that has no exact flow."""
 
-AB2 = AdamsBashforth((Fraction(3, 2), Fraction(-1, 2)), HEUN)
-"""q' = q + dt (3 F_n - F_{n-1})/2, started by one Heun step."""
-
 
 def adams_bashforth_defect(weights: Sequence[Fraction]) -> tuple[Fraction, ...]:
     """Σ_j w_j (-j)^m - 1/(m + 1) for m = 0 … k - 1: all zero for a k-step scheme of order k."""
@@ -94,5 +91,15 @@ def adams_bashforth_defect(weights: Sequence[Fraction]) -> tuple[Fraction, ...]:
     )
 
 
-if any(adams_bashforth_defect(AB2.weights)):
-    raise InternalError("the weights of ab2 do not have order 2")
+def _adams_bashforth(weights: Sequence[str], starter: ButcherTableau) -> AdamsBashforth:
+    scheme = AdamsBashforth(tuple(Fraction(w) for w in weights), starter)
+    if any(adams_bashforth_defect(scheme.weights)) or starter.order < len(weights) - 1:
+        raise InternalError(f"the weights {weights} or their starter do not have order {len(weights)}")
+    return scheme
+
+
+AB2 = _adams_bashforth(["3/2", "-1/2"], HEUN)
+"""q' = q + dt (3 F_n - F_{n-1})/2, started by one Heun step."""
+
+AB3 = _adams_bashforth(["23/12", "-16/12", "5/12"], SSPRK3)
+"""q' = q + dt (23 F_n - 16 F_{n-1} + 5 F_{n-2})/12, started by two steps of ssprk3."""

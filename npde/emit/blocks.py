@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from npde.discretize.scheme import AdamsBashforth
 from npde.emit.constants import Constants
 from npde.emit.nodes import NodeEmitter
 from npde.emit.text import Writer
@@ -11,7 +12,7 @@ from npde.graph.layers import InputArray
 TITLES = {
     "rhs": "The right-hand side F(q): what the equations say of the rate of change.",
     "step": "One step of {scheme}, from t to t + DT.",
-    "first_step": "The first step, by {starter}; also the rate it started with.",
+    "first_step": "A first step, by {starter}, and what the next step needs of it.",
     "linear_part": "The linear part L q, wall data and sources left out.",
     "pointwise": "The part without derivatives.",
     "flow": "The exact flow of the part without derivatives over one step.",
@@ -46,7 +47,16 @@ def title(graph: LayerGraph, block: Block) -> str:
     if block.name.startswith("operator_"):
         return "One operator with its boundary closure, as it is assembled into a matrix."
     text = TITLES.get(block.name, f"{block.name}.")
-    return text.format(scheme=graph.scheme.name, starter="heun")
+    return text.format(scheme=graph.scheme.name, starter=_starter(graph))
+
+
+def _starter(graph: LayerGraph) -> str:
+    """What starts a multistep scheme."""
+    match graph.scheme.time:
+        case AdamsBashforth(starter=starter):
+            return starter.name
+        case _:
+            return ""
 
 
 def write_body(

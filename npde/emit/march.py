@@ -203,13 +203,12 @@ class MarchWriter(OutputWriter):
             w.line()
             w.line("keeps = every is not None")
             w.line()
-            first = 1 if self.starts_apart else 0
             tensors = "tuple[Tensor, ...]"
             w.definition("body", [f"carry: {tensors}", f"row: {tensors}"], f"tuple[{tensors}, {tensors}]")
             with w.indented():
                 w.line(f"p = {'AtStep(*row)' if self.stepwise else 'None'}")
                 # What autograd keeps must not be what the loop carries: torch's scan takes no aliases.
-                w.line(f"after = self._advance(carry, p, c, {first})")
+                w.line(f"after = self._advance(carry, p, c, {self.history})")
                 w.line("outs = (after[0].clone(),) if keeps else ()")
                 w.line("if read is not None:")
                 with w.indented():
@@ -218,12 +217,19 @@ class MarchWriter(OutputWriter):
             w.line()
             rows = "tuple(sequence)" if self.stepwise else "(torch.arange(steps, device=state.device),)"
             w.line(f"rows, carry = {rows}, self._begin(state)")
-            if self.starts_apart:
-                w.line("p = " + ("AtStep(*(v[0] for v in sequence))" if self.stepwise else "None"))
-                w.line("carry = self._advance(carry, p, c, 0)")
-                w.line("head = ((carry[0],) if keeps else ()) + (read(carry[0], p, c) if read is not None else ())")
-                w.line("carry, outs = scan(body, carry, tuple(v[1:] for v in rows))")
-                w.line("outs = tuple(torch.cat((h[None], v)) for h, v in zip(head, outs, strict=True))")
+            if self.history:
+                w.line("heads = []")
+                w.line(f"for n in range({self.history}):")
+                with w.indented():
+                    w.line("p = " + ("AtStep(*(v[n] for v in sequence))" if self.stepwise else "None"))
+                    w.line("carry = self._advance(carry, p, c, n)")
+                    w.line(
+                        "heads.append(((carry[0],) if keeps else ()) + (read(carry[0], p, c) if read is not None else ()))"
+                    )
+                w.line(f"carry, outs = scan(body, carry, tuple(v[{self.history}:] for v in rows))")
+                w.line(
+                    "outs = tuple(torch.cat((torch.stack(h), v)) for h, v in zip(zip(*heads, strict=True), outs, strict=True))"
+                )
             else:
                 w.line("carry, outs = scan(body, carry, rows)")
             w.line("outs = tuple(v.movedim(0, 1) for v in outs)")
@@ -234,22 +240,25 @@ class MarchWriter(OutputWriter):
         w.line()
 
     def _write_advance(self) -> None:
-        """One step of what the loop carries: the state, and for a two-step scheme the rate before it."""
+        """One step of what the loop carries: the state, and for a multistep scheme what earlier steps left."""
         w = self.w
         needs = self.constants.needs["step"]
         extra = "".join(f", {x}" for x, wanted in (("p", needs.step), ("c", needs.coefficients)) if wanted)
         w.line("def _begin(self, state: Tensor) -> tuple[Tensor, ...]:")
         with w.indented():
             w.line('"""What the loop carries at the start."""')
-            w.line("return (state, torch.zeros_like(state))" if self.starts_apart else "return (state,)")
+            w.line(f"return (state{', torch.zeros_like(state)' * self.history}{',' * (not self.history)})")
         w.line()
         w.line(
             f"def _advance(self, carry: tuple[Tensor, ...], p: {self.p_type}, c: {self.c_type}, n: int) -> tuple[Tensor, ...]:"
         )
         with w.indented():
             w.line('"""The carry after one step; n counts from the start of the call."""')
-            if self.starts_apart:
-                w.line(f"return self.first_step(carry[0]{extra}) if n == 0 else self.step(*carry{extra})")
+            if self.history:
+                w.line(f"if n < {self.history}:")
+                with w.indented():
+                    w.line(f"return self.first_step(*carry[:-1]{extra})")
+                w.line(f"return self.step(*carry{extra})")
             else:
                 w.line(f"return (self.step(carry[0]{extra}),)")
         w.line()

@@ -49,7 +49,9 @@ class OutputWriter:
         self.statics = [i for i in self.inputs if self.problem.marching not in i.coordinates]
         self.coefficients = optional_block(graph, "coefficients")
         self.stepwise = constants.stepwise
-        self.starts_apart = has(graph, "first_step")
+        first = optional_block(graph, "first_step")
+        self.history = len(first.outputs) - 1 if first is not None else 0
+        """Arrays that the loop of a multistep scheme carries besides the state; as many steps are taken by `first_step`."""
 
     @property
     def p_type(self) -> str:

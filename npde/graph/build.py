@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import sympy as sp
 
 from npde.diagnostics import InternalError
-from npde.discretize.scheme import AdamsBashforth, CrankNicolson, Leapfrog, RungeKutta, Scheme, Strang
+from npde.discretize.scheme import AdamsBashforth, CrankNicolson, Leapfrog, RungeKutta, Scheme, Splitting
 from npde.graph.builder import BlockBuilder
 from npde.graph.expression_blocks import DT
 from npde.graph.flat_blocks import FlatBlocks
@@ -105,8 +105,8 @@ class Context(FlatBlocks):
                 step.leapfrog(scheme)
             case CrankNicolson() as scheme:
                 self._crank_nicolson(step, scheme)
-            case Strang() as scheme:
-                self._strang(step, scheme)
+            case Splitting() as scheme:
+                self._splitting(step, scheme)
             case _:
                 raise InternalError(f"no wiring for {self.scheme.name}")
 
@@ -136,7 +136,7 @@ class Context(FlatBlocks):
         out = step.crank_nicolson("rhs", step.state, DT, scheme.solve.method, scheme.solve.reach)
         self.blocks.append(step.finish(out))
 
-    def _strang(self, step: Wiring, scheme: Strang) -> None:
+    def _splitting(self, step: Wiring, scheme: Splitting) -> None:
         everything = range(len(self.scheme.system.unknowns))
         self._linear(scheme.linear)
         if scheme.solve.method == "block_lu":
@@ -146,14 +146,15 @@ class Context(FlatBlocks):
         else:
             flow = [f.xreplace({scheme.tau: exact(self.scheme.dt)}) for f in scheme.flow]
             self.rates("flow", everything, everything, flow)
-        half = DT / 2
+        half = DT if scheme.kind == "lie" else DT / 2
         state = step.half(step.state, half, scheme)
         if scheme.flow is None:
             tableau = rk4()
             state = step.runge_kutta(tableau, "pointwise", state, frozen_at=DT / 2)
         else:
-            state = step.call("flow", state, half)
-        state = step.half(state, half, scheme)
+            state = step.call("flow", state, DT / 2)
+        if scheme.kind == "strang":
+            state = step.half(state, half, scheme)
         self.blocks.append(step.finish(state))
 
     # --- ends ---------------------------------------------------------------------------------------------------------

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from npde.diagnostics import InternalError
-from npde.discretize.scheme import AdamsBashforth, ButcherTableau, Leapfrog, Strang
+from npde.discretize.scheme import AdamsBashforth, ButcherTableau, Leapfrog, Splitting
 from npde.graph.builder import BlockBuilder
 from npde.graph.expression_blocks import DT
 from npde.graph.graph import Block
@@ -83,19 +82,22 @@ class Wiring:
 
     def adams_bashforth(self, scheme: AdamsBashforth) -> None:
         """`q + dt Σ w_j F_{n-j}`; the block carries the earlier rates, `first_step` starts them."""
-        if len(scheme.weights) != 2:
-            raise InternalError("only the two-step scheme is wired")
-        previous = self.builder.placeholder("previous", self.context.state_shape(), self.context.interior)
+        previous = self.history("previous", len(scheme.weights) - 1)
         rate = self.call("rhs", self.state, hint="rate_now")
-        now, before = (exact(w) for w in scheme.weights)
-        out = self.combine(
-            lambda q, f, g: q + DT * (now * f + before * g), self.state, rate, previous, hint="next_state"
-        )
+        weights = [exact(w) for w in scheme.weights]
+        out = self.combine(_rates_before(weights), self.state, rate, *previous, hint="next_state")
         first = Wiring(self.context, "first_step")
+        earlier = first.history("previous", len(scheme.weights) - 2)
         started = first.runge_kutta(scheme.starter, "rhs", first.state)
         slope = next(n.name for n in first.builder.nodes.values() if isinstance(n.layer, Call))
-        self.context.blocks.append(first.finish(started, slope))
-        self.context.blocks.append(self.finish(out, rate))
+        self.context.blocks.append(first.finish(started, slope, *earlier))
+        self.context.blocks.append(self.finish(out, rate, *previous[:-1]))
+
+    def history(self, name: str, count: int) -> list[str]:
+        """What earlier steps left behind, the latest first."""
+        labels = [name if k == 0 else f"{name}_{k + 1}" for k in range(count)]
+        shape, interior = self.context.state_shape(), self.context.interior
+        return [self.builder.placeholder(label, shape, interior) for label in labels]
 
     def leapfrog(self, scheme: Leapfrog) -> None:
         """Kick, drift, kick."""
@@ -171,8 +173,8 @@ class Wiring:
         change = self.builder.add(solve, (right, factors), context.state_shape(), context.interior, "change")
         return self.combine(lambda q, d: q + d, state, change, hint="next_state")
 
-    def half(self, state: str, step: sp.Expr, scheme: Strang) -> str:
-        """The linear half of a split step."""
+    def half(self, state: str, step: sp.Expr, scheme: Splitting) -> str:
+        """The linear half of a split step, over `step`."""
         context = self.context
         if scheme.solve.method == "block_lu":
             return self.crank_nicolson("rhs", state, step, "block_lu", scheme.solve.reach, middle=DT / 2)
@@ -195,6 +197,15 @@ def _increment(weights: list[sp.Expr]) -> Callable[..., sp.Expr]:
             if len(weights) > 1
             else q + DT * weights[0] * slopes[0]
         )
+
+    return expression
+
+
+def _rates_before(weights: list[sp.Expr]) -> Callable[..., sp.Expr]:
+    """`q + dt Σ w_j F_{n-j}`."""
+
+    def expression(q: sp.Expr, *rates: sp.Expr) -> sp.Expr:
+        return q + DT * sp.Add(*(w * f for w, f in zip(weights, rates, strict=True)))
 
     return expression
 

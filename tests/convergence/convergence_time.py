@@ -31,8 +31,10 @@ ORDERS = {
     "ssprk3": 3,
     "rk4": 4,
     "ab2": 2,
+    "ab3": 3,
     "leapfrog": 2,
     "crank_nicolson": 2,
+    "lie": 1,
     "strang": 2,
 }
 
@@ -181,7 +183,7 @@ def leapfrog_studies() -> Iterator[Study]:
 
 
 def split_studies() -> Iterator[Study]:
-    """Strang: every exact flow of the table, RK4 where there is none, both linear halves."""
+    """Splitting: every exact flow of the table, RK4 where there is none, both linear halves."""
     bump = "initial u = 1/2 + 1/3*sin(2*pi*x)"
     flows = {
         "logistic": "1/50*dxx(u) + 3*u*(1 - u)",
@@ -203,7 +205,9 @@ def split_studies() -> Iterator[Study]:
         "initial psi = 1 + exp(2*pi*i*x)/2",
         field="field psi({0}, t) complex",
     )
-    yield Study("strang", "phase, periodic", psi, None)
+    for scheme in ("lie", "strang"):
+        yield Study(scheme, "phase, periodic", psi, None)
+    yield Study("lie", "no flow known, periodic", periodic(f"dt(u) = {flows['no flow known']}", bump), None)
     pair = periodic("dt(u) = 1/50*lap(u) - u*v", "dt(v) = 1/90*lap(v) + u*v - v", "initial u = 1 + 1/2*sin(2*pi*x)",
                     "initial v = 1 + 1/2*cos(2*pi*y)", plane=True, field="field u({0}, t), v({0}, t)")  # fmt: skip
     yield Study("strang", "two fields, plane", pair, None, slow=True)
@@ -219,7 +223,7 @@ def split_studies() -> Iterator[Study]:
 
 def studies() -> Iterator[Study]:
     """The rows of the table, in order."""
-    for scheme in ("euler", "midpoint", "heun", "ssprk3", "rk4", "ab2"):
+    for scheme in ("euler", "midpoint", "heun", "ssprk3", "rk4", "ab2", "ab3"):
         yield from explicit_studies(scheme)
     yield from leapfrog_studies()
     yield from implicit_studies()

@@ -7,7 +7,7 @@ import sympy as sp
 
 from npde import discretize
 from npde.discretize import flows
-from npde.discretize.scheme import Strang
+from npde.discretize.scheme import Splitting
 from npde.symbolic.symbols import real
 from tests.symbolic.texts import heat, system
 
@@ -36,9 +36,9 @@ REAL = [
 ]  # fmt: skip
 
 
-def strang(equation: str, **more: str) -> Strang:
+def strang(equation: str, **more: str) -> Splitting:
     scheme = discretize.build(system(heat(equation, march="strang, steps: 100", **more))).time
-    assert isinstance(scheme, Strang)
+    assert isinstance(scheme, Splitting)
     return scheme
 
 

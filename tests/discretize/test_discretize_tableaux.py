@@ -10,7 +10,7 @@ import pytest
 
 from npde.diagnostics import InternalError
 from npde.discretize import regions, tableaux
-from npde.discretize.scheme import RungeKutta
+from npde.discretize.scheme import AdamsBashforth, RungeKutta
 
 RICCATI = 0.8333833914643604
 """u(1) of u' = -u² + t, u(0) = 1, by an eighth-order method at tolerance 1e-13."""
@@ -73,6 +73,8 @@ def test_adams_bashforth() -> None:
     assert tableaux.adams_bashforth_defect(tableaux.AB2.weights) == (0, 0)
     assert any(tableaux.adams_bashforth_defect((Fraction(3, 2), Fraction(1, 2))))
     assert tableaux.AB2.starter.order >= 1
+    assert tableaux.adams_bashforth_defect(tableaux.AB3.weights) == (0, 0, 0)
+    assert tableaux.AB3.starter.order >= 2
 
 
 # --- regions ----------------------------------------------------------------------------------------------------------
@@ -92,6 +94,19 @@ def test_intervals_of_the_regions(name: str) -> None:
 def test_interval_of_adams_bashforth() -> None:
     assert regions.real_interval(tableaux.AB2) == pytest.approx(1.0, abs=1e-8)
     assert not regions.has_imaginary_interval(tableaux.AB2)
+    assert regions.real_interval(tableaux.AB3) == pytest.approx(6 / 11, abs=1e-8)
+    assert regions.imaginary_interval(tableaux.AB3) == pytest.approx(0.7236, abs=1e-4)
+
+
+@pytest.mark.parametrize("scheme", [tableaux.AB2, tableaux.AB3], ids=["ab2", "ab3"])
+def test_growth_is_the_largest_root_of_a_multistep_scheme(scheme: AdamsBashforth) -> None:
+    generator = np.random.default_rng(5)
+    z = np.concatenate([generator.normal(size=20) + 1j * generator.normal(size=20), [0, 1e-9, -6 / 11, 1e-9j]])
+    growth = regions.growth(scheme, z)
+    for value, found in zip(z, growth, strict=True):
+        weights = [float(w) * value for w in scheme.weights]
+        polynomial = [1, -1 - weights[0], *(-w for w in weights[1:])]
+        assert found == pytest.approx(np.abs(np.roots(polynomial)).max(), rel=1e-11)
 
 
 @pytest.mark.parametrize("name", sorted(REAL))
@@ -105,7 +120,7 @@ def test_growth_is_what_one_step_does(name: str) -> None:
     assert regions.growth(RungeKutta(tableau), np.array([z]))[0] == pytest.approx(abs(after), rel=1e-14)
 
 
-@pytest.mark.parametrize("scheme", [*map(RungeKutta, tableaux.TABLEAUX.values()), tableaux.AB2], ids=str)
+@pytest.mark.parametrize("scheme", [*map(RungeKutta, tableaux.TABLEAUX.values()), tableaux.AB2, tableaux.AB3], ids=str)
 def test_the_largest_step_is_at_the_edge_of_the_region(scheme: regions.Explicit) -> None:
     generator = np.random.default_rng(3)
     eigenvalues = -generator.uniform(0.1, 5, 50) + 1j * generator.uniform(-3, 3, 50)

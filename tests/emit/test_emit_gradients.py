@@ -39,6 +39,10 @@ MODELS = {
     "initial u = sin(2*pi*x)\ngrid x: 6\nmarch crank_nicolson, steps: 2\n",
     "strang": HEAD + "field psi(x, t) complex\nlearn V(x) = x, m = 0.5 > 0\ni*dt(psi) = -m*dxx(psi) - abs2(psi)*psi + V*psi\n"
     "boundary periodic\ninitial psi = 1 + 0.2*exp(2*pi*i*x)\ngrid x: 6\nmarch strang, steps: 2\n",
+    "ab3": HEAD + "field u(x, t)\nlearn D(t) = 0.1 > 0\ndt(u) = D*dxx(u) - u^2*cos(t)\nboundary x = 0: u = t\n"
+    "boundary x = 1: dn(u) = 0\ninitial u = sin(pi*x)\ngrid x: 5\nmarch ab3, steps: 5\n",
+    "lie": HEAD + "field u(x, t)\nlearn D = 0.1 > 0, r = 1\ndt(u) = D*dxx(u) + sin(r*u)\nboundary periodic\n"
+    "initial u = sin(2*pi*x)\ngrid x: 6\nmarch lie, steps: 2\n",
     "regions": PLANE + "field u(x, y, t)\nlearn D = 0.1 > 0\ninput image[1](x, y)\ndt(u) = D*lap(u)\nboundary periodic\n"
     "initial u = image[0]\ngrid x: 4, y: 6\nmarch euler, steps: 1\noutput z[4] = linear(regions(u^2, 6)/integral(u^2, x, y))\n",
 }  # fmt: skip

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from npde.diagnostics import DiagnosticError
-from npde.discretize.scheme import Strang
+from npde.discretize.scheme import Splitting
 from npde.options import Overrides
 from tests.comparison import EXAMPLES, as_arrays, compiled, difference, perturb, physical, random_inputs
 from tests.reference.interpreter import interpret, outputs
@@ -46,7 +46,7 @@ def test_example_agrees_with_interpreter(name: str, network: str) -> None:
         read = net(**given, state=start, steps=steps)
     dt = float(compilation.scheme.dt)
     # Between walls, strang's linear half is a Crank-Nicolson substep.
-    by_solve = isinstance(compilation.scheme.time, Strang) and compilation.scheme.time.solve.method == "block_lu"
+    by_solve = isinstance(compilation.scheme.time, Splitting) and compilation.scheme.time.solve.method == "block_lu"
     linear = "approximate" if by_solve else "auto"
     expected = interpret(problem, learned, as_arrays(given), steps=steps, batch=2, dt=dt, linear=linear)
     assert difference(found.numpy(), expected) < 1e-11

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -179,16 +180,18 @@ class Marcher:
     scheme: str
     linear: Choice = "auto"
     flow: Choice = "auto"
-    previous: Array | None = None
+    history: list[Array] = dataclasses.field(default_factory=list)
 
     def step(self, state: Array, number: int) -> Array:
         """The state after step `number`."""
         time = self.begin + number * self.dt
         if self.scheme in TABLEAUX:
             return self._runge_kutta(self.scheme, lambda q, t: self.rates(q, t, number), state, time, self.dt)
-        return {"ab2": self._ab2, "leapfrog": self._leapfrog, "crank_nicolson": self._cayley, "strang": self._strang}[
-            self.scheme
-        ](state, time, number)
+        schemes = {
+            "ab2": self._adams, "ab3": self._adams, "leapfrog": self._leapfrog, "crank_nicolson": self._cayley,
+            "strang": self._split, "lie": self._split,
+        }  # fmt: skip
+        return schemes[self.scheme](state, time, number)
 
     def _runge_kutta(
         self, name: str, rate: Callable[[Array, float], Array], state: Array, time: float, dt: float
@@ -200,13 +203,16 @@ class Marcher:
             slopes.append(rate(at, time + node * dt))
         return state + dt * sum((w * k for w, k in zip(b, slopes, strict=True)), np.zeros_like(state))
 
-    def _ab2(self, state: Array, time: float, number: int) -> Array:
-        """u + dt (3/2 f_n - 1/2 f_{n-1}); the first step by heun."""
-        now = self.rates(state, time, number)
-        before, self.previous = self.previous, now
-        if before is None:
-            return self._runge_kutta("heun", lambda q, t: self.rates(q, t, number), state, time, self.dt)
-        return state + self.dt * (1.5 * now - 0.5 * before)
+    def _adams(self, state: Array, time: float, number: int) -> Array:
+        """u + dt Σ w_j f_{n-j}, the polynomial through the rates integrated over a step; the first steps by a one-step scheme."""
+        count, starter = {"ab2": (2, "heun"), "ab3": (3, "ssprk3")}[self.scheme]
+        self.history = [self.rates(state, time, number), *self.history[: count - 1]]
+        if len(self.history) < count:
+            return self._runge_kutta(starter, lambda q, t: self.rates(q, t, number), state, time, self.dt)
+        nodes = np.arange(0.0, -count, -1.0)
+        powers = np.arange(count)
+        weights = np.linalg.solve(nodes[None, :] ** powers[:, None], 1 / (powers + 1))
+        return state + self.dt * sum(w * f for w, f in zip(weights, self.history, strict=True))
 
     def _leapfrog(self, state: Array, time: float, number: int) -> Array:
         """Kick, drift, kick."""
@@ -287,11 +293,13 @@ class Marcher:
             out[k] = np.linalg.solve(unit - dt / 2 * later_a, right).reshape(state.shape[1:])
         return out
 
-    def _strang(self, state: Array, time: float, number: int) -> Array:
-        """Half of the terms with derivatives, the others, half again; everything at the midpoint in time."""
+    def _split(self, state: Array, time: float, number: int) -> Array:
+        """Half of the terms with derivatives, the others, half again (lie: the first half whole, the last one not at all);
+        everything at the midpoint in time."""
         middle = time + self.dt / 2
         pairs = self._linearized(state, middle, number, derivatives_only=True)
-        state = self._half(state, pairs)
+        first = self.dt if self.scheme == "lie" else self.dt / 2
+        state = self._half(state, pairs, first)
         pointwise = lambda q, _: self.rates(q, middle, number, without_derivatives=True)  # noqa: E731
         if self.flow == "exact" or (self.flow == "auto" and has_exact_flow(self.rates, pointwise, state)):
             count = fine_steps(pointwise, state, self.dt)
@@ -299,15 +307,15 @@ class Marcher:
                 state = self._runge_kutta("rk4", pointwise, state, middle, self.dt / count)
         else:
             state = self._runge_kutta("rk4", pointwise, state, middle, self.dt)
-        return self._half(state, pairs)
+        return state if self.scheme == "lie" else self._half(state, pairs, first)
 
-    def _half(self, state: Array, pairs: list[tuple[Array, Array]]) -> Array:
+    def _half(self, state: Array, pairs: list[tuple[Array, Array]], dt: float) -> Array:
         if self.linear == "exact" or (self.linear == "auto" and self._is_diagonal(pairs)):
             out = np.empty_like(state)
             for k, (a, _) in enumerate(pairs):
-                out[k] = (expm(self.dt / 2 * a) @ state[k].ravel()).reshape(state.shape[1:])
+                out[k] = (expm(dt * a) @ state[k].ravel()).reshape(state.shape[1:])
             return out
-        return self._implicit(state, pairs, pairs, self.dt / 2)
+        return self._implicit(state, pairs, pairs, dt)
 
     def _is_diagonal(self, pairs: list[tuple[Array, Array]]) -> bool:
         """Whether the linear part is exact: by Fourier transform on periodic axes, by sine and cosine transform at

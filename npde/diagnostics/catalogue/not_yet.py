@@ -142,7 +142,7 @@ SCHEME = Code(
     "N0970",
     "The time scheme '{name}' is not supported yet.",
     "not built yet",
-    "Today's schemes are euler, midpoint, heun, ssprk3, rk4, ab2, leapfrog, crank_nicolson and strang.",
+    "Today's schemes are euler, midpoint, heun, ssprk3, rk4, ab2, ab3, leapfrog, crank_nicolson, lie and strang.",
     heat(march="march etdrk4, steps: 10"),
 )
 STEADY = Code(
@@ -191,7 +191,7 @@ DENSE_IMPLICIT = Code(
 )
 STRANG_TERM = Code(
     "N0975",
-    "'strang' cannot split this term.",
+    "'{scheme}' cannot split this term.",
     "{why}",
     "One half has the linear terms with derivatives and constant coefficients, the other the terms without "
     "derivatives, cell by cell. What is neither, such as `u*dx(u)` or "
