@@ -144,6 +144,29 @@ class Simulation:
         raise blow_up(self.net, state, start + bad)
 
 
+def solved(net: LiveModule, inputs: Mapping[str, Tensor]) -> Tensor:
+    """The solution [B, C, *grid] of a steady problem.
+
+    Raises:
+        DiagnosticError: N1020, when it is not finite.
+    """
+    with torch.no_grad():
+        state: Tensor = net.solve(*inputs.values())  # type: ignore[operator]
+    if not bool(torch.isfinite(state).all()):
+        raise blow_up(net, state, 0)
+    return state
+
+
+def outputs_of(net: LiveModule, inputs: Mapping[str, Tensor], state: Tensor) -> dict[str, Tensor]:
+    """What a steady model calls `output`, by name; `state` is its solution."""
+    declared = net.graph.scheme.system.problem.outputs
+    if not declared:
+        return {}
+    with torch.no_grad():
+        found = net(*inputs.values(), state)
+    return {declared[0].name: found} if isinstance(found, Tensor) else dict(found)
+
+
 def blow_up(net: LiveModule, state: Tensor, step: int) -> DiagnosticError:
     """The error N1020 for a state [B, C, *grid] that is not finite after `step` steps."""
     scheme = net.graph.scheme

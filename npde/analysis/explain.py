@@ -34,11 +34,11 @@ def explain(graph: LayerGraph) -> str:
         ("Grid", grid(scheme)),
         ("Stencils", stencils(graph)),
         ("Walls", walls(scheme)),
-        ("Time", time_text(scheme)),
-        ("Step bound", bound_text(scheme)),
+        ("Time" if problem.marching else "Solve", time_text(scheme)),
+        ("Step bound", bound_text(scheme) if problem.marching else ()),
         ("Network", network(graph, analysis)),
         ("Learned", learned(graph)),
-        ("Cost of a step (float32, one sample)", cost(analysis)),
+        (f"Cost of a {'step' if problem.marching else 'solve'} (float32, one sample)", cost(analysis)),
     )
     for title, lines in sections:
         listed = [f"  {line}".rstrip() for line in lines]
@@ -113,7 +113,8 @@ def cost(analysis: Analysis) -> Iterator[str]:
     """FLOPs and bytes."""
     found = analysis.cost
     yield f"{quantity(found.flops)}FLOP, {quantity(found.bytes)}B moved when nothing is fused"
-    yield f"{quantity(found.flops * analysis.steps)}FLOP for all {analysis.steps:,} steps"
+    if "time" in analysis.order:
+        yield f"{quantity(found.flops * analysis.steps)}FLOP for all {analysis.steps:,} steps"
 
 
 def _name(item: Parameter | SubModule) -> str:

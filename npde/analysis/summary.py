@@ -9,7 +9,16 @@ from typing import assert_never
 
 import sympy as sp
 
-from npde.discretize.scheme import AdamsBashforth, CrankNicolson, Leapfrog, RungeKutta, Scheme, Splitting, TimeScheme
+from npde.discretize.scheme import (
+    AdamsBashforth,
+    CrankNicolson,
+    Leapfrog,
+    RungeKutta,
+    Scheme,
+    Splitting,
+    Steady,
+    TimeScheme,
+)
 from npde.graph import LayerGraph
 from npde.graph.cost import costs
 from npde.graph.reach import receptive_field
@@ -28,7 +37,7 @@ class StepCost:
 class Analysis:
     """What `model.analyze()` gives.
 
-    order     {"space": p, "time": q}: the error is O(h^p + dt^q)
+    order     {"space": p, "time": q}: the error is O(h^p + dt^q); without "time" where nothing is marched
     dt        the step of the march, `steps` of them
     dt_bound  the largest stable step in spacings and learnables, where a closed form is known, else None
     dt_max    its value here; None: stable for every step, or unknown (`notes` say which)
@@ -50,7 +59,9 @@ class Analysis:
 def analyze(scheme: Scheme, graph: LayerGraph) -> Analysis:
     """The analysis of a scheme and of the network made of it."""
     cost = costs(graph)
-    order = {"space": scheme.space_order, "time": time_order(scheme.time)}
+    order = {"space": scheme.space_order}
+    if not isinstance(scheme.time, Steady):
+        order["time"] = time_order(scheme.time)
     return Analysis(
         order=MappingProxyType(order),
         dt=float(scheme.dt),

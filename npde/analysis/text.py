@@ -20,6 +20,7 @@ from npde.discretize.scheme import (
     RungeKutta,
     Scheme,
     Splitting,
+    Steady,
 )
 from npde.graph.layers import StencilLayer, Tap
 from npde.symbolic.system import System, Term, Unknown, Wall
@@ -49,7 +50,8 @@ def scheme_text(scheme: Scheme) -> str:
     lines.append(f"  order {scheme.order} in space" + _claimed(scheme))
     lines.extend(f"  {line}" for rule in scheme.ghosts for line in ghost_text(rule))
     lines.extend(f"  {line}" for line in time_text(scheme))
-    lines.extend(f"  {line}" for line in bound_text(scheme))
+    if scheme.system.kind == "evolution":
+        lines.extend(f"  {line}" for line in bound_text(scheme))
     return "\n".join(lines) + "\n"
 
 
@@ -173,12 +175,33 @@ def time_text(scheme: Scheme) -> Iterator[str]:
                 scheme.system.unknowns, scheme.time.linear, scheme.time.pointwise, strict=True
             ):
                 yield f"    {unknown.symbol}: L = {formula(linear)};  N = {formula(pointwise)}"
+        case Steady() as steady:
+            yield from steady_text(scheme, steady)
+            return
         case _:
             assert_never(scheme.time)
     marching = scheme.system.problem.marching or "t"
     end = scheme.start + scheme.dt * scheme.steps
     steps = f"{scheme.steps:,} step{'s' * (scheme.steps != 1)}"
     yield f"dt = {exact_text(scheme.dt)}, {steps} from {marching} = {exact_text(scheme.start)} to {exact_text(end)}"
+
+
+def steady_text(scheme: Scheme, steady: Steady) -> Iterator[str]:
+    """How a steady problem is solved, and what was found about its matrix."""
+    if steady.linear is None:
+        yield f"F(q) = 0 by {scheme.name}: J d = -F(q), q + d, until the residual is small"
+    else:
+        yield "F(q) = L q + s = 0 is linear"
+        for unknown, part in zip(scheme.system.unknowns, steady.linear, strict=True):
+            yield f"    {unknown.symbol}: L = {formula(part)}"
+        yield f"L q = -s {solve_text(steady.solve)}"
+    if steady.solve.is_complex:
+        yield "    in complex numbers: L commutes with the imaginary unit"
+    if steady.solve.per_sample and steady.linear is not None:
+        yield "    one matrix a sample: an input multiplies the fields"
+    if steady.solve.null:
+        yield "    L annihilates constants: the right side is projected onto the range of L, and the solution of mean zero is taken"
+    yield "    gradients by one solve with the transposed matrix"
 
 
 def solve_text(solve: LinearSolve) -> str:

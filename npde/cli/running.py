@@ -15,7 +15,7 @@ from npde.diagnostics import NpdeError
 from npde.files.inputs import inputs as read_inputs
 from npde.files.pretrained import versions
 from npde.files.trajectory import TrajectoryFile, trajectory
-from npde.simulate import Piece, Simulation
+from npde.simulate import Piece, Simulation, outputs_of, solved
 
 if TYPE_CHECKING:
     from npde.discretize.scheme import Scheme
@@ -43,7 +43,7 @@ class Result:
     """What came of it: the range of each field in the last frame, [(name, lowest, highest)]; of a complex field its modulus."""
 
     model: str
-    marching: str
+    marching: str | None
     start: float
     end: float
     steps: int
@@ -55,6 +55,10 @@ class Result:
     def text(self) -> str:
         """A few lines."""
         samples = f", {self.batch} samples" if self.batch > 1 else ""
+        if self.marching is None:
+            lines = [f"{self.model}: solved in {self.seconds:.1f} s{samples}"]
+            lines.extend(f"  {name} in [{low:.4g}, {high:.4g}]" for name, low, high in self.ranges)
+            return "\n".join(lines)
         lines = [
             f"{self.model}: {self.steps:,} step{'s' * (self.steps != 1)} from {self.marching} = {self.start:.6g} "
             f"to {self.end:.6g} in {self.seconds:.1f} s, {self.frames} frames{samples}"
@@ -64,6 +68,14 @@ class Result:
 
     def plain(self, written: list[str]) -> dict[str, Any]:
         """For `--json`."""
+        if self.marching is None:
+            return {
+                "model": self.model,
+                "samples": self.batch,
+                "seconds": round(self.seconds, 3),
+                "ranges": {name: [low, high] for name, low, high in self.ranges},
+                "written": written,
+            }
         return {
             "model": self.model,
             "start": self.start,
@@ -85,15 +97,12 @@ def simulate(order: Order, path: str) -> Result:
     """
     net, scheme = order.net, order.net.graph.scheme
     problem = scheme.system.problem
-    if problem.marching is None:
-        raise NpdeError(f"'{problem.name}' is a steady problem; 'npde run' marches.")
     arrays = read_inputs(problem, order.given, scheme.steps, order.resize)
+    tensors, batch = _tensors(net, arrays)
+    if problem.marching is None:
+        return _solve(order, path, arrays, tensors, batch)
     steps = _steps(net, arrays, scheme)
     every = order.every or max(1, steps // FRAMES)
-    like = next(t for t in (*net.parameters(), *net.buffers()) if t.is_floating_point())
-    tensors = {name: torch.as_tensor(array).to(like) for name, array in arrays.items()}
-    batch = max((len(array) for array in arrays.values()), default=1)
-    tensors = {name: _shared(tensor, batch) for name, tensor in tensors.items()}
     run = Simulation(net, tensors, steps, every, batch)
     began = time.perf_counter()
     attributes = {"options": _options(order, every), "versions": versions()}
@@ -113,6 +122,32 @@ def simulate(order: Order, path: str) -> Result:
     return Result(
         problem.name, problem.marching, float(scheme.start), end, steps, frames, batch, seconds, _ranges(net, last)
     )  # fmt: skip
+
+
+def _solve(order: Order, path: str, arrays: Mapping[str, Any], tensors: Mapping[str, Tensor], batch: int) -> Result:
+    """Solves a steady problem to the HDF5 file at `path`."""
+    net, scheme = order.net, order.net.graph.scheme
+    problem = scheme.system.problem
+    began = time.perf_counter()
+    state = solved(net, tensors)
+    seconds = time.perf_counter() - began
+    attributes = {"options": _options(order, 1), "versions": versions()}
+    with trajectory(path, scheme, batch=batch, dtype=order.dtype, attributes=attributes) as file:
+        for declared in problem.inputs:
+            file.put(declared, arrays[declared.name])
+        file.append(_fields(net, state))
+        for name, value in outputs_of(net, tensors, state).items():
+            file.put(next(o for o in problem.outputs if o.name == name), value.cpu().resolve_conj().numpy())
+        if order.noise:
+            file.add_noise(order.noise, order.seed)
+    return Result(problem.name, None, 0.0, 0.0, 1, 1, batch, seconds, _ranges(net, state))
+
+
+def _tensors(net: LiveModule, arrays: Mapping[str, Any]) -> tuple[dict[str, Tensor], int]:
+    """The inputs on the module's device, each for the whole batch, and its size."""
+    like = next(t for t in (*net.parameters(), *net.buffers()) if t.is_floating_point())
+    batch = max((len(array) for array in arrays.values()), default=1)
+    return {name: _shared(torch.as_tensor(array).to(like), batch) for name, array in arrays.items()}, batch
 
 
 def draw(run: str, picture: str) -> None:

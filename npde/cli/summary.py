@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from npde.diagnostics import Diagnostic, DiagnosticError, to_json
+from npde.discretize.scheme import Steady
 from npde.files.limits import human
 from npde.source import Source
 
@@ -71,6 +72,8 @@ def facts(scheme: Scheme, analysis: Analysis) -> list[tuple[str, str]]:
     axes = ", ".join(f"{a.name}: {a.cells}" for a in scheme.grid.axes)
     state = state_bytes(scheme)
     cost = analysis.cost
+    if "time" not in analysis.order:
+        return steady_facts(scheme, analysis)
     steps = f"{analysis.steps:,} step{'s' * (analysis.steps != 1)}"
     found = [
         ("grid", f"{axes}, {state_text(scheme)}" if axes else state_text(scheme)),
@@ -87,6 +90,22 @@ def facts(scheme: Scheme, analysis: Analysis) -> list[tuple[str, str]]:
         ("learns", f"{cost.parameters:,} number{'s' * (cost.parameters != 1)}"),
     ]
     return found if axes else [f for f in found if f[0] != "order"] + [found[1]]
+
+
+def steady_facts(scheme: Scheme, analysis: Analysis) -> list[tuple[str, str]]:
+    """What is worth knowing before a solve, by name."""
+    axes = ", ".join(f"{a.name}: {a.cells}" for a in scheme.grid.axes)
+    cost, solve = analysis.cost, scheme.time.solve if isinstance(scheme.time, Steady) else None
+    singular = "; defined up to a constant: the mean is zero" if solve is not None and solve.null else ""
+    found = [
+        ("grid", f"{axes}, {state_text(scheme)}" if axes else state_text(scheme)),
+        ("order", f"{analysis.order['space']} in space"),
+        ("solve", f"steady, by {scheme.name}{singular}"),
+        ("cost", f"{count(cost.flops)}FLOP and {human(cost.bytes)} moved a solve"),
+        ("memory", f"{human(state_bytes(scheme))} a state (float32, one sample)"),
+        ("learns", f"{cost.parameters:,} number{'s' * (cost.parameters != 1)}"),
+    ]
+    return found if axes else [f for f in found if f[0] != "order"]
 
 
 def bound_text(scheme: Scheme, analysis: Analysis) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from fractions import Fraction
 from typing import TypeVar
 
 from npde.diagnostics import Collector, InternalError
@@ -26,6 +27,7 @@ from npde.discretize.scheme import (
     TimeScheme,
 )
 from npde.discretize.stability import Assessment, assess
+from npde.discretize.steady import solve_name, steady
 from npde.discretize.steps import automatic_steps, stated_steps
 from npde.model.limits import MAX_STEPS
 from npde.model.problem import Coordinate, March
@@ -45,11 +47,13 @@ def build(system: System) -> Scheme:
     collector = Collector(problem.source)
     support.check(system, collector)
     collector.raise_errors()
-    march, time = _marched(system, collector)
     grid = grid_of(system)
     read = halo([*system.rates, *(p for o in system.outputs for p in o.parts)], system, problem.numerics.order)
     support.check_cells(system, grid, read, collector)
     rules = ghost_rules(system, grid, read, collector)
+    if system.kind == "steady":
+        return _solved(system, grid, rules, collector)
+    march, time = _marched(system, collector)
     scheme = _attempt(collector, lambda: choose(system, march))
     stated = _attempt(collector, lambda: stated_steps(march, time))
     collector.raise_errors()
@@ -70,6 +74,28 @@ def build(system: System) -> Scheme:
         dt=length / steps,
         steps=steps,
         bound=bound,
+        warnings=collector.warnings,
+    )
+
+
+def _solved(system: System, grid: Grid, rules: tuple[GhostRule, ...], collector: Collector) -> Scheme:
+    """The numerics of a steady system: nothing is marched, one "step" of no length stands for the solve."""
+    scheme = _attempt(collector, lambda: steady(system))
+    collector.raise_errors()
+    if scheme is None:
+        raise InternalError("no solve and no diagnostic")
+    return Scheme(
+        system=system,
+        grid=grid,
+        order=system.problem.numerics.order,
+        space_order=support.space_order(system),
+        ghosts=rules,
+        time=scheme,
+        name=solve_name(scheme),
+        start=Fraction(0),
+        dt=Fraction(1),
+        steps=1,
+        bound=StepBound(None, None, True, ()),
         warnings=collector.warnings,
     )
 

@@ -104,13 +104,25 @@ class Leapfrog:
     drifted: tuple[int, ...]
 
 
+SolveMethod: TypeAlias = Literal["fft", "block_lu"]
+
+
 @dataclass(frozen=True, slots=True)
 class LinearSolve:
-    """How `(I - θ dt L) q = b` is solved: "fft" (periodic, constant coefficients) or "block_lu" (block-tridiagonal, factored
-    once a call). `reach` is the half-width of L's dependency in cells, an axis, boundary closures included."""
+    """How `(I - θ dt L) q = b` is solved, or `L q = b` of a steady problem: "fft" (periodic, constant coefficients) or
+    "block_lu" (block-tridiagonal, factored once a call). `reach` is the half-width of L's dependency in cells, an axis, boundary
+    closures included.
 
-    method: Literal["fft", "block_lu"]
+    `is_complex`: L commutes with the imaginary unit, so it is solved in complex numbers. `per_sample`: the coefficients of L
+    differ by sample. `null`: channels whose constants L annihilates; the right side is then projected, and the solution
+    whose mean is zero is taken.
+    """
+
+    method: SolveMethod
     reach: tuple[int, ...]
+    is_complex: bool = False
+    per_sample: bool = False
+    null: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +151,14 @@ class Splitting:
         return self.solve.method == "fft"
 
 
+@dataclass(frozen=True, slots=True)
+class Steady:
+    """`F(q) = 0`. `linear` is L q where F(q) = L q + s: one linear system; None: Newton's method."""
+
+    linear: tuple[sp.Expr, ...] | None
+    solve: LinearSolve
+
+
 TimeScheme: TypeAlias = RungeKutta | AdamsBashforth | Leapfrog | CrankNicolson | Splitting
 
 
@@ -165,7 +185,7 @@ class Scheme:
     order: int
     space_order: int
     ghosts: tuple[GhostRule, ...]
-    time: TimeScheme
+    time: TimeScheme | Steady
     name: str
     start: Exact
     dt: Exact

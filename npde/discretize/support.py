@@ -23,12 +23,8 @@ ORDERS = (2, 4, 6)
 
 
 def check(system: System, collector: Collector) -> None:
-    """Refuse what is not built yet: steady problems, order 8, one-sided, absorbing and high-order closures."""
+    """Refuse what is not built yet: order 8, one-sided, absorbing and high-order closures."""
     problem = system.problem
-    if system.kind == "steady":
-        span = problem.equations[0].span if problem.equations else NOWHERE
-        collector.add(not_yet.STEADY.at(span))
-        return
     for outflow in problem.outflows:
         collector.add(not_yet.OUTFLOW.at(outflow.span, field=outflow.field))
     for layer in problem.absorbing:

@@ -23,7 +23,7 @@ def _words(text: str) -> frozenset[str]:
 
 MODULES = _words("""
     __future__ math typing collections.abc torch torch.autograd torch.autograd.function torch.compiler torch.fft
-    torch.linalg torch.nn torch.nn.functional torch.nn.init torch.nn.modules torch.nn.modules.conv torch.special
+    torch.func torch.linalg torch.nn torch.nn.functional torch.nn.init torch.nn.modules torch.nn.modules.conv torch.special
     torch.utils torch.utils.checkpoint torch._higher_order_ops torch._higher_order_ops.scan
 """)
 """Modules that may be imported or passed through on the way to a function."""

@@ -7,7 +7,6 @@ from npde.emit.constants import Constants
 from npde.emit.nodes import NodeEmitter
 from npde.emit.text import Writer
 from npde.graph.graph import Block, LayerGraph
-from npde.graph.layers import InputArray
 
 TITLES = {
     "rhs": "The right-hand side F(q): what the equations say of the rate of change.",
@@ -16,6 +15,8 @@ TITLES = {
     "linear_part": "The linear part L q, wall data and sources left out.",
     "pointwise": "The part without derivatives.",
     "flow": "The exact flow of the part without derivatives over one step.",
+    "residual": "The residual F(q): the left side of the equations less the right one.",
+    "solution": "The solution of F(q) = 0, by {scheme}, from a guess.",
     "kick": "The rate of the half that is kicked.",
     "drift": "The rate of the half that drifts.",
 }
@@ -74,10 +75,3 @@ def write_body(
         w.lines[-1] = indent + f"{end} " + w.lines[-1].lstrip().removeprefix(f"{last} = ")
         return
     w.line(f"{end} {', '.join(outputs)}")
-
-
-def inputs_of(block: Block) -> list[str]:
-    """Run-time inputs without a step axis that a block reads, in order of first use."""
-    return list(
-        dict.fromkeys(n.layer.name for n in block.nodes if isinstance(n.layer, InputArray) and not n.layer.per_step)
-    )

@@ -17,12 +17,15 @@ from npde.graph.layers import (
     Coefficient,
     Factorization,
     InputArray,
+    IterativeSolve,
     Layer,
     Loop,
     Placeholder,
     Propagator,
     Reduction,
     SolveLayer,
+    SteadyFactors,
+    SteadySolve,
     Weight,
 )
 from npde.graph.names import exact
@@ -230,6 +233,8 @@ def called(layer: Layer) -> str | None:
         case Call(block=name) | Loop(block=name) | Factorization(block=name) | Propagator(block=name):
             return name
         case SolveLayer(block=name, method="block_lu") | AffineWeights(block=name):
+            return name
+        case SteadyFactors(block=name) | SteadySolve(block=name) | IterativeSolve(block=name):
             return name
         case _:
             return None

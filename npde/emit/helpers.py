@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from npde.emit.solver_helpers import SOLVER_NEEDS, SOLVERS
+
 HELPERS: dict[str, str] = {}
 """By name, in the order in which they are emitted."""
 
-NEEDS: dict[str, tuple[str, ...]] = {"factor_tridiagonal": ("diagonals",), "assemble": ("diagonals",)}
+NEEDS: dict[str, tuple[str, ...]] = {
+    "factor_tridiagonal": ("diagonals",),
+    "assemble": ("diagonals",),
+    **SOLVER_NEEDS,
+}
 """Helpers that call other helpers."""
 
 HELPERS["pointwise_network"] = '''
@@ -267,3 +273,5 @@ def affine(matrix: tuple[Tensor, Tensor, Tensor], value: Tensor) -> Tensor:
     product = (value.flatten(1)[:, columns] * weights).sum(1) + bias
     return product.unflatten(1, (-1, value.shape[2]))
 '''
+
+HELPERS |= SOLVERS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from npde.discretize.scheme import Steady
 from npde.emit.blocks import write_block
 from npde.emit.cell import write_cell
 from npde.emit.constants import Constants
@@ -11,6 +12,7 @@ from npde.emit.helpers import HELPERS, NEEDS
 from npde.emit.march import MarchWriter
 from npde.emit.outputs import input_shape
 from npde.emit.parameters import SINE, STARTED, write_module, write_property, write_start
+from npde.emit.steady import SteadyWriter
 from npde.emit.text import WIDTH, Writer
 from npde.graph.graph import LayerGraph
 from npde.graph.names import argument
@@ -42,7 +44,8 @@ def source(graph: LayerGraph) -> str:
     constants = Constants(graph)
     helpers: set[str] = set()
     body = Writer(level=1)
-    methods = MarchWriter(body, graph, constants, helpers)
+    steady = isinstance(graph.scheme.time, Steady)
+    methods = (SteadyWriter if steady else MarchWriter)(body, graph, constants, helpers)
     for parameter in graph.parameters:
         write_property(body, parameter, constants)
     methods.write_initial()
@@ -50,8 +53,12 @@ def source(graph: LayerGraph) -> str:
     for block in graph.blocks:
         if block.name not in ("initial", "coefficients", "forward"):
             write_block(body, graph, block, constants, helpers)
-    methods.write_march()
-    if graph.network == "rnn":
+    match methods:
+        case SteadyWriter():
+            methods.write_solve()
+        case MarchWriter():
+            methods.write_march()
+    if isinstance(methods, MarchWriter) and graph.network == "rnn":
         write_cell(body, graph, methods)
     methods.write_pack()
     methods.write_check()
@@ -65,7 +72,8 @@ def source(graph: LayerGraph) -> str:
     _write_head(w, graph, constants)
     _write_helpers(w, graph, helpers)
     _write_records(w, graph, constants)
-    _write_types(w)
+    if not steady:
+        _write_types(w)
     _write_class(w, graph)
     text = w.text() + "\n" + start.text() + "\n" + body.text()
     return text.replace(IMPORTS, "".join(f"{line}\n" for line, use in USES.items() if use in text))
@@ -100,7 +108,8 @@ def _write_head(w: Writer, graph: LayerGraph, constants: Constants) -> None:
     w.line()
     space = ", ".join(f"{a.name}: {a.cells}" for a in graph.scheme.grid.axes) or "no space coordinate"
     order = f", order {graph.scheme.order}" if graph.scheme.grid.axes else ""
-    w.line(f"Finite differences ({space}{order}), {graph.scheme.name} in {problem.marching}, as a {graph.network}.")
+    how = f"{graph.scheme.name} in {problem.marching}" if problem.marching else f"solved by {graph.scheme.name}"
+    w.line(f"Finite differences ({space}{order}), {how}, as a {graph.network}.")
     w.line("Emitted by npde; needs torch alone.")
     w.line('"""')
     w.line()
@@ -111,9 +120,10 @@ def _write_head(w: Writer, graph: LayerGraph, constants: Constants) -> None:
     for i, axis in enumerate(graph.scheme.grid.axes):
         extent = _difference(axis.upper, axis.lower, constants)
         w.line(f"{constants.spacing(i)} = {extent} / {axis.cells}  # spacing of {axis.cells} cells along {axis.name}")
-    w.line(f"START = {float(graph.scheme.start)!r}  # {problem.marching} at step 0")
-    w.line("UNROLLED = 8  # steps that torch.compile and torch.export may unroll; longer marches are one scan")
-    w.line(f"DT = {_step(graph.scheme.dt, constants)}  # step of {problem.marching}")
+    if problem.marching:
+        w.line(f"START = {float(graph.scheme.start)!r}  # {problem.marching} at step 0")
+        w.line("UNROLLED = 8  # steps that torch.compile and torch.export may unroll; longer marches are one scan")
+        w.line(f"DT = {_step(graph.scheme.dt, constants)}  # step of {problem.marching}")
     for layer in constants.matrices.values():
         w.assign(constants.pattern(layer), repr(layer.offsets), "cells that a row looks at")
     w.line()
@@ -142,12 +152,17 @@ def _write_helpers(w: Writer, graph: LayerGraph, helpers: set[str]) -> None:
         w.line()
 
 
+COEFFICIENTS_DOC = {False: "What does not change during a march", True: "What the equation and its solve are made of"}
+"""Of a march, of a steady problem."""
+
+
 def _write_records(w: Writer, graph: LayerGraph, constants: Constants) -> None:
+    steady = isinstance(graph.scheme.time, Steady)
     coefficients = [b for b in graph.blocks if b.name == "coefficients"]
     if coefficients:
         w.line()
         w.line("class Coefficients(NamedTuple):")
-        w.line('    """What does not change during a march."""')
+        w.line(f'    """{COEFFICIENTS_DOC[steady]}."""')
         w.line()
         for name in coefficients[0].outputs:
             kind = type(coefficients[0].node(name).layer).__name__
@@ -163,7 +178,7 @@ def _write_records(w: Writer, graph: LayerGraph, constants: Constants) -> None:
         w.line()
 
 
-LATE = ("Factorization", "Propagator", "AffineWeights")
+LATE = ("Factorization", "SteadyFactors", "Propagator", "AffineWeights")
 """Coefficients that need the others to be computed."""
 
 
@@ -193,9 +208,10 @@ def _write_class(w: Writer, graph: LayerGraph) -> None:
     w.line(
         f"INPUTS: dict[str, tuple[int | None, ...]] = {_literal({argument(i.name): input_shape(graph, i) for i in problem.inputs})}"
     )
-    w.line(f"STEPS = {graph.scheme.steps}")
-    w.line("DT = DT")
-    w.line("START = START")
+    if problem.marching:
+        w.line(f"STEPS = {graph.scheme.steps}")
+        w.line("DT = DT")
+        w.line("START = START")
     w.line()
     w.level -= 1
 

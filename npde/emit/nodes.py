@@ -41,6 +41,8 @@ from npde.graph.layers import (
     SolveLayer,
     SparseAffine,
     SpectralLayer,
+    SteadyFactors,
+    SteadySolve,
     StencilLayer,
     Unflatten,
     Weight,
@@ -65,6 +67,8 @@ class NodeEmitter(SolveEmitter):
                 self._adjoint(node, layer, inputs)
             case SolveLayer() as layer:
                 self._solve(node, layer, inputs)
+            case SteadySolve() as layer:
+                self._steady_solve(node, layer, inputs)
             case KernelMatrix() as layer:
                 self._kernel_matrix(node, layer, inputs)
             case Extend() as layer:
@@ -153,6 +157,8 @@ class NodeEmitter(SolveEmitter):
                 return self._propagator(layer)
             case Factorization() as layer:
                 return self._factorization(layer)
+            case SteadyFactors() as layer:
+                return self._steady_factors(layer)
             case Flatten():
                 return self._flatten(node, inputs[0])
             case Unflatten():

@@ -123,14 +123,15 @@ class OutputWriter:
                 *o.coordinates,
             ]
             parts.append(f"{o.name} [{', '.join(axes)}]")
-        return f"Marches and returns {', '.join(parts)}."
+        return f"{'Marches' if self.problem.marching else 'Solves'} and returns {', '.join(parts)}."
 
     def _write_reader(self, output: SystemOutput) -> None:
         w = self.w
         block = self.graph.block(f"output_{output.name}")
         node = block.node(block.outputs[0])
         needs = self.constants.needs[block.name]
-        w.line(f"def _read_{output.name}(self, state: Tensor, p: {self.p_type}, c: {self.c_type}) -> Tensor:")
+        step = f"p: {self.p_type}, " if self.problem.marching else ""
+        w.line(f"def _read_{output.name}(self, state: Tensor, {step}c: {self.c_type}) -> Tensor:")
         with w.indented():
             w.line(f'"""\'{output.name}\' of a state, without the axes it does not have."""')
             arguments = ["state"] if "state" in block.inputs else []

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import sympy as sp
 
 from npde.diagnostics import InternalError
-from npde.discretize.scheme import AdamsBashforth, CrankNicolson, Leapfrog, RungeKutta, Scheme, Splitting
+from npde.discretize.scheme import AdamsBashforth, CrankNicolson, Leapfrog, RungeKutta, Scheme, Splitting, Steady
 from npde.graph.builder import BlockBuilder
 from npde.graph.expression_blocks import DT
 from npde.graph.flat_blocks import FlatBlocks
@@ -107,6 +107,8 @@ class Context(FlatBlocks):
                 self._crank_nicolson(step, scheme)
             case Splitting() as scheme:
                 self._splitting(step, scheme)
+            case Steady() as scheme:
+                self._steady(scheme)
             case _:
                 raise InternalError(f"no wiring for {self.scheme.name}")
 
@@ -157,6 +159,14 @@ class Context(FlatBlocks):
             state = step.half(state, half, scheme)
         self.blocks.append(step.finish(state))
 
+    def _steady(self, scheme: Steady) -> None:
+        system = self.scheme.system
+        everything = range(len(system.unknowns))
+        self.rates("residual", everything, everything, system.rates)
+        if scheme.linear is not None:
+            self._linear(scheme.linear)
+        Wiring(self, "solution").steady(scheme)
+
     # --- ends ---------------------------------------------------------------------------------------------------------
 
     def outputs(self) -> None:
@@ -178,7 +188,8 @@ class Context(FlatBlocks):
         builder = BlockBuilder("forward")
         shape = self.state_shape()
         start = builder.add(Call("initial"), (), shape, self.interior, "start")
-        end = builder.add(Loop("step", self.scheme.steps), (start,), shape, self.interior, "end")
+        run: Call | Loop = Call("solution") if isinstance(self.scheme.time, Steady) else Loop("step", self.scheme.steps)
+        end = builder.add(run, (start,), shape, self.interior, "end")
         results = []
         for output in self.scheme.system.outputs:
             block = next(b for b in self.blocks if b.name == f"output_{output.name}")

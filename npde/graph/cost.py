@@ -25,6 +25,7 @@ from typing import assert_never
 
 import sympy as sp
 
+from npde.diagnostics import InternalError
 from npde.discretize.scheme import GhostRule
 from npde.graph.graph import Block, LayerGraph, Node, Parameter, Shape, SubModule
 from npde.graph.layers import (
@@ -45,6 +46,7 @@ from npde.graph.layers import (
     Flatten,
     Ghost,
     InputArray,
+    IterativeSolve,
     Join,
     KernelMatrix,
     LiftLayer,
@@ -61,6 +63,8 @@ from npde.graph.layers import (
     SolveLayer,
     SparseAffine,
     SpectralLayer,
+    SteadyFactors,
+    SteadySolve,
     StencilLayer,
     Unflatten,
     Weight,
@@ -272,6 +276,8 @@ class _Counter:
                 return 2 * first
             case Factorization() | SolveLayer() | Propagator() | SpectralLayer():
                 return self._solver(node)
+            case SteadyFactors() | SteadySolve() | IterativeSolve():
+                return self._steady(node)
             case SparseAffine():
                 return 2 * elements(inputs[1].shape) * (self.batch if node.shape.batch else 1)
             case _:
@@ -307,6 +313,24 @@ class _Counter:
             case _:
                 count = elements(node.shape, self.batch)
                 return 2 * count * transform + 4 * count * node.shape.channels
+
+    def _steady(self, node: Node) -> int:
+        """As for implicit steps; an iterative solve is counted as four factored ones, its usual number of Newton steps."""
+        grid = [a.cells for a in self.graph.scheme.grid.axes]
+        cells, count = prod(grid), elements(node.shape, self.batch)
+        match node.layer:
+            case SteadyFactors(channels=channels, solve=solve):
+                n, m = _blocks(grid, solve.reach, channels)
+                return ceil(n * m**3 * 14 / 3) if solve.method == "block_lu" else self._fft(cells * channels**2, cells)
+            case SteadySolve(solve=solve):
+                n, m = _blocks(grid, solve.reach, node.shape.channels)
+                samples = self.batch if node.shape.batch else 1
+                return 6 * samples * n * m**2 if solve.method == "block_lu" else 2 * self._fft(count, cells)
+            case IterativeSolve(channels=channels, solve=solve):
+                n, m = _blocks(grid, solve.reach, channels)
+                return 4 * ceil(n * m**3 * 14 / 3) * (self.batch if node.shape.batch else 1)
+            case _:
+                raise InternalError("not a layer of a steady problem")
 
     def _factor_reach(self, solve: Node) -> tuple[int, ...]:
         wanted = solve.layer.block if isinstance(solve.layer, SolveLayer) else ""

@@ -230,10 +230,12 @@ class FlatLowering(Lowering):
         """An operator that is no matrix: its block runs on the grid."""
         assert self.operator is not None
         made = self.operator(expr)
-        flat = self.joined(made.sources) if made.sources else self.state
-        total = self.shape(flat).channels
-        shape = Shape(True, total, self.scheme.grid.shape)
-        back = self.builder.add(Unflatten(), (flat,), shape, self.interior, "on_grid")
-        inputs = (back, self.time) if made.timed and self.time is not None else (back,)
+        inputs: tuple[str, ...] = ()
+        if made.sources:
+            flat = self.joined(made.sources)
+            shape = Shape(True, self.shape(flat).channels, self.scheme.grid.shape)
+            inputs = (self.builder.add(Unflatten(), (flat,), shape, self.interior, "on_grid"),)
+        if made.timed and self.time is not None:
+            inputs = (*inputs, self.time)
         value = self.builder.add(Call(made.block), inputs, made.shape, self.interior, f"{made.block}_grid")
         return self.flattened(value)

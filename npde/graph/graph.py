@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import sympy as sp
 
 from npde.discretize.scheme import Scheme
-from npde.graph.layers import Call, Layer, Loop
+from npde.graph.layers import Call, InputArray, Layer, Loop
 from npde.options import CompileOptions, NetworkKind
 from npde.source import NOWHERE, Span
 
@@ -59,6 +59,13 @@ class Block:
 
     def node(self, name: str) -> Node:
         return next(n for n in self.nodes if n.name == name)
+
+
+def inputs_of(block: Block) -> list[str]:
+    """Run-time inputs without a step axis that a block reads, in order of first use."""
+    return list(
+        dict.fromkeys(n.layer.name for n in block.nodes if isinstance(n.layer, InputArray) and not n.layer.per_step)
+    )
 
 
 Start = Literal["value", "field", "random", "zeros", "stencil"]

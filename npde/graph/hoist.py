@@ -18,6 +18,7 @@ from npde.graph.layers import (
     InputArray,
     Placeholder,
     Propagator,
+    SteadyFactors,
     Weight,
 )
 
@@ -70,7 +71,7 @@ def _invariant(node: Node, fixed: dict[str, str], blocks: dict[str, Block]) -> b
             return False
         case Weight(per_step=per_step) | InputArray(per_step=per_step):
             return not per_step
-        case Factorization(block=name) | Propagator(block=name):
+        case Factorization(block=name) | Propagator(block=name) | SteadyFactors(block=name):
             return not changes(blocks[name])
         case AffineWeights(block=name, released=released):
             return released is None and not changes(blocks[name], time_too=False)

@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 import sympy as sp
 
-from npde.discretize.scheme import GhostRule
+from npde.discretize.scheme import GhostRule, LinearSolve
 
 # --- sources ----------------------------------------------------------------------------------------------------------
 
@@ -276,6 +276,36 @@ class Factorization:
 
 
 @dataclass(frozen=True, slots=True)
+class SteadyFactors:
+    """The matrix L of a steady problem, the linear part `block`, factored; see `LinearSolve` for how."""
+
+    block: str
+    channels: int
+    solve: LinearSolve
+    periodic: tuple[bool, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SteadySolve:
+    """Solves `L x = b` with `SteadyFactors`; inputs: b, the factors. Differentiated by one transposed solve."""
+
+    block: str
+    solve: LinearSolve
+
+
+@dataclass(frozen=True, slots=True)
+class IterativeSolve:
+    """x with `F(x) = 0`, F the block `block`, from a guess (its input): Newton's method, or where `linear` names a block with the
+    linear part, a Krylov method. Differentiated by one transposed solve."""
+
+    block: str
+    linear: str | None
+    channels: int
+    solve: LinearSolve
+    periodic: tuple[bool, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SolveLayer:
     """Solves `(I - factor · L) x = b` with a `Factorization`; inputs: b, the factors. Differentiated by one transposed solve."""
 
@@ -358,6 +388,9 @@ Layer: TypeAlias = (
     | Coefficient
     | Factorization
     | SolveLayer
+    | SteadyFactors
+    | SteadySolve
+    | IterativeSolve
     | Propagator
     | SpectralLayer
     | Flatten

@@ -19,6 +19,7 @@ from npde.graph.layers import (
     ConvolutionAdjoint,
     Dense,
     Factorization,
+    IterativeSolve,
     Loop,
     Propagator,
     ReadOut,
@@ -28,6 +29,8 @@ from npde.graph.layers import (
     SolveLayer,
     SparseAffine,
     SpectralLayer,
+    SteadyFactors,
+    SteadySolve,
     StencilLayer,
 )
 
@@ -99,7 +102,7 @@ def _own(graph: LayerGraph, node: Node, by_name: dict[str, Node]) -> Reach:
             return tuple(inf if i == axis else 0.0 for i in axes)
         case ReadOut() | RegionIntegrals():
             return tuple(inf for _ in axes)
-        case SolveLayer(block=block):
+        case SolveLayer(block=block) | SteadySolve(block=block) | IterativeSolve(block=block):
             return tuple(inf if r else 0.0 for r in block_reach(graph, block))
         case SpectralLayer() | SparseAffine():
             return _through_weights(graph, by_name[node.inputs[1]])
@@ -115,7 +118,7 @@ def _through_weights(graph: LayerGraph, weights: Node) -> Reach:
     match layer:
         case AffineWeights(offsets=offsets):
             return tuple(float(r) for r in pattern_reach(offsets))
-        case Propagator(block=block) | Factorization(block=block):
+        case Propagator(block=block) | Factorization(block=block) | SteadyFactors(block=block):
             return tuple(inf if r else 0.0 for r in block_reach(graph, block))
         case _:
             return tuple(inf for _ in graph.scheme.grid.axes)

@@ -10,12 +10,15 @@ from npde.graph.layers import (
     Coefficient,
     Factorization,
     Ghost,
+    IterativeSolve,
     Join,
     Loop,
     Placeholder,
     Pointwise,
     Propagator,
     SolveLayer,
+    SteadyFactors,
+    SteadySolve,
 )
 
 
@@ -52,6 +55,9 @@ def _verify_block(graph: LayerGraph, block: Block, names: set[str], exported: se
                 Factorization(block=callee)
                 | Propagator(block=callee)
                 | SolveLayer(block=callee)
+                | SteadyFactors(block=callee)
+                | SteadySolve(block=callee)
+                | IterativeSolve(block=callee)
                 | AffineWeights(block=callee)
             ) if callee not in names:
                 fail(f"{node.name} needs the unknown block {callee}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from npde.discretize.scheme import AdamsBashforth, ButcherTableau, Leapfrog, Splitting
+from npde.discretize.scheme import AdamsBashforth, ButcherTableau, Leapfrog, Splitting, Steady
 from npde.graph.builder import BlockBuilder
 from npde.graph.expression_blocks import DT
 from npde.graph.graph import Block
@@ -20,6 +20,8 @@ from npde.graph.layers import (
     Propagator,
     SolveLayer,
     SpectralLayer,
+    SteadyFactors,
+    SteadySolve,
 )
 from npde.graph.names import exact
 
@@ -172,6 +174,20 @@ class Wiring:
         solve = SolveLayer("linear_part", method, step / 2)  # type: ignore[arg-type]
         change = self.builder.add(solve, (right, factors), context.state_shape(), context.interior, "change")
         return self.combine(lambda q, d: q + d, state, change, hint="next_state")
+
+    def steady(self, scheme: Steady) -> None:
+        """`L δ = -F(q)`, `q + δ`, from a guess q."""
+        context, solve = self.context, scheme.solve
+        periodic = tuple(a.periodic for a in context.scheme.grid.axes)
+        residual = self.call("residual", self.state, hint="remainder")
+        right = self.combine(lambda f: -f, residual, hint="right_side")
+        layer = SteadyFactors("linear_part", context.channels, solve, periodic)
+        factors = self.builder.add(layer, (), context.scalar, context.interior, "factors")
+        change = self.builder.add(
+            SteadySolve("linear_part", solve), (right, factors), context.state_shape(), context.interior, "change"
+        )
+        out = self.combine(lambda q, d: q + d, self.state, change, hint="solution")
+        context.blocks.append(self.finish(out))
 
     def half(self, state: str, step: sp.Expr, scheme: Splitting) -> str:
         """The linear half of a split step, over `step`."""

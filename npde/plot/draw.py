@@ -25,6 +25,8 @@ def still(run: Run) -> Figure:
     match len(run.axes):
         case 0:
             return _over_time(run)
+        case 1 if not run.time:
+            return _curves(run)
         case 1:
             return _space_time(run)
         case _:
@@ -54,6 +56,25 @@ def _over_time(run: Run) -> Figure:
     axes.set(xlabel=run.time, xlim=_span(run))
     _legend(axes, 9, in_layout=True)
     figure.suptitle(title_of(run, f"{run.time} = {_short(run.times[0])} … {_short(run.times[-1])}"))
+    return figure
+
+
+def _curves(run: Run) -> Figure:
+    """A steady solution on one axis: each field over it; below a phase, real and imaginary part."""
+    name, positions, extent = run.axes[0]
+    figure, grid = new_figure(len(run.panels), 1, 4.6, 2.9)
+    for panel, axes in zip(run.panels, grid[0], strict=True):
+        if panel.values is not None:
+            value = panel.values(0)
+            of = panel.label.removeprefix("phase of ")
+            axes.plot(positions, value.real, color=BLUE, label=f"re {of}")
+            axes.plot(positions, value.imag, color=RED, label=f"im {of}")
+            _legend(axes, 8)
+        else:
+            axes.plot(positions, panel.read(0), color=BLUE)
+            axes.set_title(panel.label)
+        axes.set(xlabel=name, xlim=extent)
+    figure.suptitle(run.model)
     return figure
 
 
@@ -122,7 +143,8 @@ def maps(run: Run, frame: int, *, over_run: bool) -> tuple[Figure, list[Any], An
         _bar(figure, axes, image, panel)
         axes.set(xlabel=x, ylabel=y, title=panel.label)
         images.append(image)
-    title = figure.suptitle(title_of(run, f"{run.time} = {_short(run.times[frame])}{slice_note(run)}"))
+    when = f"{run.time} = {_short(run.times[frame])}" if run.time else "steady"
+    title = figure.suptitle(title_of(run, f"{when}{slice_note(run)}"))
     return figure, images, title
 
 

@@ -58,7 +58,8 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """An open run file: `axes` are (name, positions, extent); `left_out` panels are not drawn."""
+    """An open run file: `axes` are (name, positions, extent); `left_out` panels are not drawn. A steady solution is one frame,
+    and `time` is empty."""
 
     model: str
     time: str
@@ -77,15 +78,19 @@ def read_run(file: h5py.File) -> Run:
     try:
         fields = [file[name] for name in json.loads(file.attrs["fields"])]
         scales = [[dimension[0] for dimension in field.dims] for field in fields]
-        time = next(s for s in scales[0] if s.attrs.get("role") == "time")
-    except (KeyError, ValueError, TypeError, RuntimeError, StopIteration) as error:
+        time = next((s for s in scales[0] if s.attrs.get("role") == "time"), None)
+        if not any(s.attrs.get("role") == "batch" for s in scales[0]):
+            raise KeyError("batch")
+    except (KeyError, ValueError, TypeError, RuntimeError) as error:
         raise NpdeError(f"'{file.filename}' is not a file that `npde run` wrote.") from error
     axes = tuple((_name(s), s[()], _extent(s)) for s in scales[0] if s.attrs.get("role") == "space")
     panels: list[Panel] = []
     for field, dimensions in zip(fields, scales, strict=True):
-        panels.extend(_panels(field, any(s.attrs.get("role") == "component" for s in dimensions)))
+        has_components = any(s.attrs.get("role") == "component" for s in dimensions)
+        panels.extend(_panels(field, has_components, is_steady=time is None))
     left_out = max(0, len(panels) - PANELS)
-    return Run(str(file.attrs["model"]), _name(time), time[()], axes, tuple(panels[:PANELS]), left_out)
+    name, times = ("", np.zeros(1)) if time is None else (_name(time), time[()])
+    return Run(str(file.attrs["model"]), name, times, axes, tuple(panels[:PANELS]), left_out)
 
 
 def colors_of(low: float, high: float) -> tuple[Colormap, Normalize]:
@@ -103,22 +108,29 @@ def thinned(count: int, most: int) -> Array:
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
 
 
-def _panels(data: h5py.Dataset, has_components: bool) -> Iterator[Panel]:
-    components = range(data.shape[2]) if has_components else (None,)
+def _panels(data: h5py.Dataset, has_components: bool, is_steady: bool) -> Iterator[Panel]:
+    components = range(data.shape[1 if is_steady else 2]) if has_components else (None,)
+    frames = 1 if is_steady else data.shape[1]
     for component in components:
         label = _name(data) if component is None else f"{_name(data)}[{component}]"
-        read = _reader(data, component)
+        read = _only_frame(data, component) if is_steady else _reader(data, component)
         if data.dtype.kind != "c":
-            yield Panel(label, read, *colors_of(*_range(read, data.shape[1])))
+            yield Panel(label, read, *colors_of(*_range(read, frames)))
             continue
         size = _then(np.abs, read)
-        yield Panel(f"|{label}|", size, *colors_of(*_range(size, data.shape[1])))
+        yield Panel(f"|{label}|", size, *colors_of(*_range(size, frames)))
         cyclic = matplotlib.colormaps["twilight_shifted"]
         yield Panel(f"phase of {label}", _then(np.angle, read), cyclic, Normalize(-math.pi, math.pi), read)
 
 
 def _reader(data: h5py.Dataset, component: int | None) -> Read:
     return lambda frames: data[0, frames] if component is None else data[0, frames, component]
+
+
+def _only_frame(data: h5py.Dataset, component: int | None) -> Read:
+    """A steady solution, as a run of one frame."""
+    values = data[0] if component is None else data[0, component]
+    return lambda frames: values[None][frames]
 
 
 def _then(function: Callable[[Array], Array], read: Read) -> Read:

@@ -56,11 +56,11 @@ def build(problem: Problem) -> System:
     rates = tuple(sp.Add(*(e for e, _ in part)) for part in pieces)
     walls = tuple(w for c in problem.conditions for w in attempt(lambda c=c: walls_of(c, converter)) or ())  # type: ignore[misc]
     moving = attempt(lambda: velocity_walls(walls, rates, converter)) or ()
-    initial = () if steady else tuple(_initial(problem, table, converter, attempt))
+    initial = tuple(_initial(problem, table, converter, attempt))
     outputs = tuple(o for o in (attempt(lambda o=o: _output(o, converter, rates)) for o in problem.outputs) if o)  # type: ignore[misc]
     starts = _starts(problem, converter, attempt)
     collector.raise_errors()
-    stated = [(e, problem.initials[0].span) for e in initial] + [(w.data, w.span) for w in walls]
+    stated = [(e, problem.initials[0].span) for e in initial if problem.initials] + [(w.data, w.span) for w in walls]
     stated += [(e, o.span) for o in outputs for e in o.parts]
     _refuse_huge([piece for part in pieces for piece in part] + stated, collector)
     used = [*rates, *initial, *(e for _, e in starts), *(w.data for w in walls), *(p for o in outputs for p in o.parts)]
@@ -154,6 +154,9 @@ def _initial(
     found = []
     for unknown in table.unknowns:
         statement = given.get((unknown.field, int(unknown.is_velocity)))
+        if statement is None and problem.marching is None:
+            found.append(ZERO)  # the guess that a steady solve starts from
+            continue
         if statement is None:
             raise InternalError(f"no initial data for '{unknown.symbol}'")
         value = attempt(lambda s=statement: _initial_value(s, converter))  # type: ignore[misc]

@@ -89,6 +89,15 @@ def trajectories(
     )
 
 
+def solutions(module: nn.Module, fields: Arrays, *, inputs: Arrays = EMPTY, mask: Arrays = EMPTY) -> Dataset:
+    """Observed solutions of a steady problem: `fields[name]` [B, (n,) *grid]; else as `trajectories`."""
+
+    def framed(arrays: Arrays) -> dict[str, Any]:
+        return {name: torch.as_tensor(array).unsqueeze(1) for name, array in arrays.items()}
+
+    return trajectories(module, framed(fields), [1.0], inputs=inputs, mask=framed(mask), start="file")
+
+
 def supervised(module: nn.Module, inputs: Arrays, targets: Any) -> Dataset:
     """Inputs and the outputs they should give.
 
@@ -125,11 +134,13 @@ def from_file(module: nn.Module, data: Data, *, start: Start | None = None) -> D
     """The arrays that `npde.files.read` found: its outputs if it has any (they say what was observed), else its fields."""
     network = Network(module)
     if not data.outputs:
+        if network.is_steady:
+            return solutions(module, data.fields, inputs=data.inputs)
         times = data.times if data.times is not None else [network.start]
         return trajectories(module, data.fields, times, inputs=data.inputs, start=start)
     dataset = supervised(module, data.inputs, data.outputs)
     is_whole = all(slot.name in data.fields for slot in network.fields)
-    if start == "file" or not is_whole:
+    if start == "file" or not is_whole or network.is_steady:
         return dataset
     frames = trajectories(module, data.fields, data.times, inputs=data.inputs, start=start)
     starts_there = frames.start == "data" and frames.steps[0] == 0

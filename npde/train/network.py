@@ -1,6 +1,7 @@
 """What training knows of a module: its fields, inputs, steps and learnables, whichever emitter made it.
 
-Emitted classes carry this as constants (`FIELDS INPUTS STEPS DT START`); live modules add `graph`, from which come the names
+Emitted classes carry this as constants (`FIELDS INPUTS`, and `STEPS DT START` unless nothing is marched: the solution of a steady
+problem then counts as the state after one step, its guess as the one before); live modules add `graph`, from which come the names
 of outputs, the grid, and the place in the `.npde` text that a message points at.
 """
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from npde.discretize.scheme import Scheme
     from npde.symbolic.system import SystemOutput
 
-CONSTANTS = ("FIELDS", "INPUTS", "STEPS", "DT", "START")
+CONSTANTS = ("FIELDS", "INPUTS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,19 +83,24 @@ class Network:
         return dict(self._constant("INPUTS"))
 
     @property
+    def is_steady(self) -> bool:
+        """Whether nothing is marched."""
+        return not hasattr(self.module, "STEPS")
+
+    @property
     def steps(self) -> int:
         """Steps of a whole march."""
-        return int(self._constant("STEPS"))
+        return 1 if self.is_steady else int(self._constant("STEPS"))
 
     @property
     def dt(self) -> float:
         """Length of a step."""
-        return float(self._constant("DT"))
+        return 1.0 if self.is_steady else float(self._constant("DT"))
 
     @property
     def start(self) -> float:
         """The marching coordinate at step 0."""
-        return float(self._constant("START"))
+        return 0.0 if self.is_steady else float(self._constant("START"))
 
     def _constant(self, name: str) -> Any:
         return getattr(self.module, name)
@@ -203,8 +209,20 @@ class Network:
         self, inputs: tuple[Tensor, ...], state: Tensor | None, *, steps: int, every: int | None = None, start: int = 0
     ) -> Tensor:
         """States of a rollout: the last one `[B, C, *grid]`, or `[B, steps // every + 1, C, *grid]` with `every`."""
+        if self.is_steady:
+            return self._solved(inputs, state, steps, every)
         march = self._constant("march")
         return march(*inputs, state, steps=steps, every=every, start=start)
+
+    def _solved(self, inputs: tuple[Tensor, ...], state: Tensor | None, steps: int, every: int | None) -> Tensor:
+        """As `march` for a steady problem: its guess, and after a step its solution."""
+        guess = state
+        if guess is None:
+            guess = self._constant("initial_state")(**dict(zip(self.inputs, inputs, strict=True)))
+        if not steps:
+            return guess if every is None else guess[:, None]
+        solution = self._constant("solve")(*inputs, state)
+        return solution if every is None else torch.stack([guess.expand_as(solution), solution], dim=1)
 
     def first_state(self, inputs: tuple[Tensor, ...]) -> Tensor:
         """The state that the file's `initial` gives, [B, C, *grid], B = 1 without inputs."""

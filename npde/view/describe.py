@@ -26,6 +26,7 @@ from npde.graph.layers import (
     Flatten,
     Ghost,
     InputArray,
+    IterativeSolve,
     Join,
     KernelMatrix,
     Layer,
@@ -43,6 +44,8 @@ from npde.graph.layers import (
     SolveLayer,
     SparseAffine,
     SpectralLayer,
+    SteadyFactors,
+    SteadySolve,
     StencilLayer,
     Unflatten,
     Weight,
@@ -149,6 +152,13 @@ def label(graph: LayerGraph, layer: Layer, inputs: tuple[Shape, ...], shape: Sha
         case SolveLayer(method=method, factor=factor):
             how = "by FFT" if method == "fft" else "by block-tridiagonal LU, factored once a call"
             return Label("solve", "solve", "implicit solve", (f"(I - {formula(factor)} L) x = b", how))
+        case SteadyFactors(solve=solve):
+            return Label("factorization", "solve", "L, factored", (METHODS[solve.method],))
+        case SteadySolve(solve=solve):
+            return Label("solve", "solve", "linear solve", ("L x = b", f"by {METHODS[solve.method]}"))
+        case IterativeSolve(linear=linear, solve=solve):
+            title = "Newton's method" if linear is None else "Krylov solve"
+            return Label("solve", "solve", title, ("F(x) = 0", f"by {METHODS[solve.method]}"))
         case Propagator(time=time):
             return Label("propagator", "solve", f"exp({formula(time)} L)", ("for each wave number",))
         case SpectralLayer():
@@ -159,6 +169,13 @@ def label(graph: LayerGraph, layer: Layer, inputs: tuple[Shape, ...], shape: Sha
             return Label("sparse_affine", "stencil", "sparse affine layer", ("on the pattern of its block",))
         case _:
             assert_never(layer)
+
+
+METHODS = {
+    "fft": "FFT",
+    "block_lu": "block-tridiagonal LU",
+}
+"""How the linear systems of a steady problem are solved."""
 
 
 def _pointwise_title(expression: sp.Expr) -> str:

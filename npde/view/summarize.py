@@ -6,7 +6,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from npde.graph.graph import Block, LayerGraph
-from npde.graph.layers import AffineWeights, Call, Factorization, Loop, Propagator, SolveLayer
+from npde.graph.layers import (
+    AffineWeights,
+    Call,
+    Factorization,
+    IterativeSolve,
+    Loop,
+    Propagator,
+    SolveLayer,
+    SteadyFactors,
+    SteadySolve,
+)
 from npde.view.boxes import BoxMaker
 from npde.view.diagram import Box, Diagram, Edge
 from npde.view.folding import Folding
@@ -35,7 +45,9 @@ def _referenced(graph: LayerGraph) -> list[str]:
             match node.layer:
                 case Call(block=name) | Factorization(block=name) | Propagator(block=name) | SolveLayer(block=name):
                     out.append(name)
-                case AffineWeights(block=name):
+                case AffineWeights(block=name) | SteadyFactors(block=name) | SteadySolve(block=name):
+                    out.append(name)
+                case IterativeSolve(block=name):
                     out.append(name)
                 case _:
                     pass

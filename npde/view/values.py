@@ -18,6 +18,7 @@ from npde.graph.layers import (
     Flatten,
     Ghost,
     InputArray,
+    IterativeSolve,
     Join,
     KernelMatrix,
     Loop,
@@ -26,6 +27,8 @@ from npde.graph.layers import (
     Pointwise,
     Propagator,
     SolveLayer,
+    SteadyFactors,
+    SteadySolve,
     Unflatten,
     Weight,
 )
@@ -70,6 +73,8 @@ def called_once(graph: LayerGraph) -> frozenset[str]:
                 case Loop(block=name) | Factorization(block=name) | Propagator(block=name):
                     other.add(name)
                 case SolveLayer(block=name) | AffineWeights(block=name):
+                    other.add(name)
+                case SteadyFactors(block=name) | SteadySolve(block=name) | IterativeSolve(block=name):
                     other.add(name)
                 case _:
                     pass
@@ -132,7 +137,7 @@ def is_source(value: Value) -> bool:
     match value.node.layer:
         case Weight() | CoordinateArray() | Noise() | Coefficient() | Factorization() | Propagator() | AffineWeights():
             return True
-        case KernelMatrix():
+        case KernelMatrix() | SteadyFactors():
             return True
         case Placeholder():
             return not value.node.shape.batch

@@ -227,13 +227,6 @@ def test_one_mistake_one_diagnostic() -> None:
     assert [d.code for d in caught.value.diagnostics] == ["N0963"]
 
 
-def test_steady_problems_are_refused() -> None:
-    text = "coordinates x in [0, 1]\nfield u(x)\ndxx(u) = 1\nboundary u = 0\ngrid x: 32\nsolve direct\n"
-    with pytest.raises(DiagnosticError) as caught:
-        discretize.build(system(text))
-    assert caught.value.diagnostics[0].code == "N0971"
-
-
 def test_a_system_of_ordinary_differential_equations_has_no_axes() -> None:
     text = "coordinates t in [0, 1]\nfield u(t), v(t)\ndt(u) = v\ndt(v) = -u\ninitial u = 1\ninitial v = 0\nmarch rk4, steps: 10\n"
     found = discretize.build(system(text))

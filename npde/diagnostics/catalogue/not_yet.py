@@ -147,11 +147,11 @@ SCHEME = Code(
 )
 STEADY = Code(
     "N0971",
-    "A steady problem is not supported yet.",
-    "no coordinate is marched along",
-    "Solvers for `F(u) = 0` are not built yet. Marching the evolution equation until nothing changes finds the same "
+    "This steady problem is not supported yet: {why}.",
+    "no solver for it",
+    "Linear problems are solved directly. Marching the evolution equation until nothing changes finds the same "
     "solution where it is stable.",
-    "coordinates x in [0, 1]\nfield u(x)\ndxx(u) = 1\nboundary u = 0\ngrid x: 32\nsolve direct\n",
+    "coordinates x in [0, 1]\nfield u(x)\ndxx(u) = exp(u)\nboundary u = 0\ngrid x: 32\nsolve direct\n",
 )
 NONLINEAR_IMPLICIT = Code(
     "N0972",
