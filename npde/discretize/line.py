@@ -37,7 +37,16 @@ class Line:
         self.channels = sum(self.sizes.values())
 
     def unknown(self, symbol: sp.Symbol) -> Strip:
+        line, width = self._closed(symbol)
         count = self.sizes[symbol]
+        data = np.zeros((count, len(line), self.channels * self.cells), dtype=complex)
+        for c in range(count):
+            start = (self.first[symbol] + c) * self.cells
+            data[c, :, start : start + self.cells] = line
+        return Strip(data, width)
+
+    def _closed(self, symbol: sp.Symbol) -> tuple[Array, int]:
+        """The cells of an unknown and its ghost cells as functions of its cells, and the number of ghost cells a side."""
         width = min(
             (len(self.weights[symbol, side]) for side in ("lower", "upper") if (symbol, side) in self.weights),
             default=0,
@@ -53,11 +62,7 @@ class Line:
                     line[width - 1 - k] = own
                 else:
                     line[width + self.cells + k] = own[::-1]
-        data = np.zeros((count, len(line), self.channels * self.cells), dtype=complex)
-        for c in range(count):
-            start = (self.first[symbol] + c) * self.cells
-            data[c, :, start : start + self.cells] = line
-        return Strip(data, width)
+        return line, width
 
     def scale(self, coefficient: Array, tangent: Strip) -> Strip:
         return Strip(coefficient[:, :1, None] * tangent.data, tangent.margin)
@@ -76,6 +81,16 @@ class Line:
             return Strip(self._factor(axis, stencil) * tangent.data, tangent.margin)
         reach = int(max(stencil.offsets))
         return Strip(self._shifted(tangent.data, stencil, 2 * reach), tangent.margin - reach)
+
+    def transposed(self, tangent: Strip, axis: int, stencil: Stencil, closing: sp.Symbol) -> Strip:
+        """The transpose of a stencil and of the ghost rules of the unknown `closing`, which it reads."""
+        if axis != self.axis:
+            return Strip(np.conj(self._factor(axis, stencil)) * tangent.data, tangent.margin)
+        line, width = self._closed(closing)
+        own = self.stencil(Strip(line[None].astype(complex), width), axis, stencil)
+        closed = own.data[0, own.margin : len(own.data[0]) - own.margin]
+        inner = tangent.data[:, tangent.margin : tangent.data.shape[1] - tangent.margin]
+        return Strip(closed.T @ inner, 0)
 
     def to_face(self, tangent: Strip, axis: int, stencil: Stencil) -> Strip:
         if axis != self.axis:

@@ -38,6 +38,8 @@ class Backend(Protocol):
 
     def stencil(self, tangent: Tangent, axis: int, stencil: Stencil) -> Tangent: ...
 
+    def transposed(self, tangent: Tangent, axis: int, stencil: Stencil, closing: sp.Symbol) -> Tangent: ...
+
     def to_face(self, tangent: Tangent, axis: int, stencil: Stencil) -> Tangent: ...
 
     def from_face(self, tangent: Tangent, axis: int, stencil: Stencil) -> Tangent: ...
@@ -202,25 +204,28 @@ class Linearizer:
         raise Unknown(type(e).__name__)
 
     def _kernel(self, e: sp.Expr) -> Tangent:
-        """A learned stencil that starts from an operator; its transpose has the symbol with the sign of odd orders turned."""
+        """A learned stencil that starts from an operator, or its transpose."""
         meaning = self.samples.meanings.get(e.args[0])
         if not isinstance(meaning, LearnedStencil) or meaning.start is None:
             raise Unknown(str(e.args[0]))
         inner = self.tangent(e.args[1])
         if inner is None:
             return None
-        sign = 1.0
         if meaning.start == "lap":
             orders = [[2 if k == j else 0 for k in range(len(meaning.extents))] for j in range(len(meaning.extents))]
         else:
             orders = [[meaning.start[1:].count(name) for name in self.samples.names]]
-            sign = -1.0 if isinstance(e, op.KernelAdjoint) and sum(orders[0]) % 2 else 1.0
-        return self._scaled(sp.Float(sign), self._sum([self._powers(inner, powers, meaning) for powers in orders]))
+        closing = e.args[2] if isinstance(e, op.KernelAdjoint) else None
+        return self._sum([self._powers(inner, powers, meaning, closing) for powers in orders])
 
-    def _powers(self, tangent: Tangent, powers: Sequence[int], meaning: LearnedStencil) -> Tangent:
+    def _powers(
+        self, tangent: Tangent, powers: Sequence[int], meaning: LearnedStencil, closing: sp.Symbol | None
+    ) -> Tangent:
         for axis, m in enumerate(powers):
-            if m:
+            if m and closing is None:
                 tangent = self.backend.stencil(tangent, axis, widest(m, meaning.extents[axis]))
+            elif m:
+                tangent = self.backend.transposed(tangent, axis, widest(m, meaning.extents[axis]), closing)
         return tangent
 
     def _nonlocal(self, e: sp.Expr) -> Tangent:

@@ -44,6 +44,9 @@ class Waves:
     def stencil(self, tangent: Array, axis: int, stencil: Stencil) -> Array:
         return self.symbol(axis, stencil)[None, None, :, None] * tangent
 
+    def transposed(self, tangent: Array, axis: int, stencil: Stencil, closing: sp.Symbol) -> Array:  # noqa: ARG002 - no walls
+        return np.conj(self.symbol(axis, stencil))[None, None, :, None] * tangent
+
     to_face = stencil
     from_face = stencil
 

@@ -33,11 +33,10 @@ def dense(matrix: Tensor, value: Tensor, axes: tuple[int, ...]) -> Tensor:
 '''
 
 HELPERS["circular_convolution"] = '''
-def circular_convolution(value: Tensor, weight: Tensor, dim: int, shift: int) -> Tensor:
-    """sum_k weight[j - k] value[k] along a periodic axis, by FFT; weight[shift] belongs to the difference zero."""
-    n = value.shape[dim]
-    kernel = torch.fft.rfft(torch.roll(weight, -shift, -1)).reshape(-1, *[1] * (-1 - dim))
-    return torch.fft.irfft(torch.fft.rfft(value, dim=dim) * kernel, n=n, dim=dim)
+def circular_convolution(value: Tensor, weight: Tensor, dims: tuple[int, ...]) -> Tensor:
+    """sum_k weight[j - k] value[k] along periodic axes, by FFT; weight[0] belongs to the difference zero."""
+    product = torch.fft.rfftn(value, dim=dims) * torch.fft.rfftn(weight, dim=dims)
+    return torch.fft.irfftn(product, s=[weight.shape[d] for d in dims], dim=dims)
 '''
 
 HELPERS["extend"] = '''

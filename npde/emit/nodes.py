@@ -124,12 +124,8 @@ class NodeEmitter(SolveEmitter):
                 if self.dimension == 1:
                     return f"functional.linear({inputs[0]}, {inputs[1]})"
                 return f"{self._helper('dense')}({inputs[1]}, {inputs[0]}, {axes!r})"
-            case CircularConvolution(axis=axis):
-                shift = self.constants.zero_index(axis)
-                scaled = f"{self.constants.spacing(axis)} * {inputs[1]}"
-                return (
-                    f"{self._helper('circular_convolution')}({inputs[0]}, {scaled}, {axis - self.dimension}, {shift})"
-                )
+            case CircularConvolution(axes=axes):
+                return self._circular_convolution(axes, inputs)
             case ClosureNetwork(name=name):
                 module = self.constants.module(name)
                 arguments = [self._ranked(i, n) for i, n in zip(inputs, node.inputs, strict=True)]
@@ -139,8 +135,7 @@ class NodeEmitter(SolveEmitter):
             case MatrixVector():
                 return f'torch.einsum("nm...,bm...->bn...", {inputs[0]}, {inputs[1]})'
             case DotChannels():
-                total = 1 + self.dimension
-                return f"({inputs[0]} * {inputs[1]}).sum(dim=-{total}, keepdim=True)"
+                return f"({inputs[0]} * {inputs[1]}).sum(dim=-{1 + len(node.shape.extents)}, keepdim=True)"
             case LiftLayer(name=name):
                 return f"self.{name}({inputs[0]})"
             case ReadOut(name=name):
@@ -184,7 +179,7 @@ class NodeEmitter(SolveEmitter):
             return source
         if of.shape.batch:
             return f"{source}[:, {layer.start}:{layer.stop}]"
-        return f"{source}.narrow(-{self.dimension + 1}, {layer.start}, {layer.stop - layer.start})"
+        return f"{source}.narrow(-{1 + len(of.shape.extents)}, {layer.start}, {layer.stop - layer.start})"
 
     def _join(self, node: Node, inputs: list[str]) -> str:
         batch = self.batch if node.shape.batch else "1"
@@ -205,6 +200,13 @@ class NodeEmitter(SolveEmitter):
         if shape.batch:
             return text
         return f"{text}.expand(1, {shape.channels}, {', '.join(str(e) for e in shape.extents)})"
+
+    def _circular_convolution(self, axes: tuple[int, ...], inputs: list[str]) -> str:
+        shifts = tuple(-self.constants.zero_index(a) for a in axes)
+        dims = tuple(a - self.dimension for a in axes)
+        scaled = " * ".join([*(self.constants.spacing(a) for a in axes), inputs[1]])
+        centered = f"torch.roll({scaled}, {shifts!r}, {dims!r})" if any(shifts) else scaled
+        return f"{self._helper('circular_convolution')}({inputs[0]}, {centered}, {dims!r})"
 
     # --- stencils -----------------------------------------------------------------------------------------------------
 

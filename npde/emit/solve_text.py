@@ -54,8 +54,9 @@ class SolveEmitter(WallEmitter):
             return f"{source}.flatten(-{self.dimension})" if self.dimension > 1 else source
         if all(e == 1 for e in of.shape.extents):
             return f"{source}[{', '.join(['...', *['0'] * (self.dimension - 1), ':'])}]"
-        lead = [self.batch] if of.shape.batch else []
-        shape = ", ".join(map(str, [*lead, of.shape.channels, *grid]))
+        # A coefficient has an axis for its components, or two.
+        lead = [self.batch, of.shape.channels] if of.shape.batch else [f"*{source}.shape[:-{self.dimension}]"]
+        shape = ", ".join(map(str, [*lead, *grid]))
         return f"{source}.expand({shape}).flatten(-{self.dimension})"
 
     def _affine_weights(self, layer: AffineWeights) -> str:

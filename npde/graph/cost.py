@@ -260,8 +260,9 @@ class _Counter:
                 return 2 * count * prod(inputs[0].shape.extents[i] for i in axes)
             case KernelMatrix(expression=expression):
                 return self._size(node) * (operations(expression) + 1)
-            case CircularConvolution(axis=axis):
-                return self._fft(first, node.shape.extents[axis]) + 2 * self._fft(count, node.shape.extents[axis])
+            case CircularConvolution(axes=axes):
+                length = prod(node.shape.extents[i] for i in axes)
+                return self._fft(first, length) + 2 * self._fft(count, length)
             case ClosureNetwork(name=name):
                 return self._closure(name, count // node.shape.channels)
             case Reduction():
@@ -285,7 +286,7 @@ class _Counter:
 
     @staticmethod
     def _fft(entries: int, length: int) -> int:
-        """5/2 n log2 n along an axis, for all entries."""
+        """5/2 n log2 n along axes of n cells together, for all entries."""
         return ceil(2.5 * entries * log2(length)) if length > 1 else 0
 
     def _closure(self, name: str, cells: int) -> int:

@@ -177,9 +177,9 @@ class KernelMatrix:
 
 @dataclass(frozen=True, slots=True)
 class CircularConvolution:
-    """`∫ w(x - x') e(x') dx'` along a periodic axis, by FFT; inputs: e, w."""
+    """`∫ w(x - x') e(x') dx'` along periodic axes, by FFT; inputs: e, w."""
 
-    axis: int
+    axes: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)

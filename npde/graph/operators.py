@@ -182,7 +182,7 @@ class OperatorLowering(ArrayLowering):
         out = Shape(shape.batch, shape.channels, extents)
         if isinstance(expr, op.NonlocalConvolution):
             kernel = self._symbol(weight, self.interior)
-            name = self.builder.add(CircularConvolution(axes[0]), (source, kernel), out, self.interior, "convolved")
+            name = self.builder.add(CircularConvolution(axes), (source, kernel), out, self.interior, "convolved")
         else:
             matrix = self.names.matrix(self, weight, axes)
             name = self.builder.add(

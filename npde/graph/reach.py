@@ -96,10 +96,8 @@ def _own(graph: LayerGraph, node: Node, by_name: dict[str, Node]) -> Reach:
             return tuple(max((abs(float(t.offset[i])) for t in taps), default=0.0) for i in axes)
         case ReleasedStencil(extents=extents) | Convolution(extents=extents) | ConvolutionAdjoint(extents=extents):
             return tuple(float(e // 2) for e in extents)
-        case Dense(axes=over) | Reduction(axes=over):
+        case Dense(axes=over) | Reduction(axes=over) | CircularConvolution(axes=over):
             return tuple(inf if i in over else 0.0 for i in axes)
-        case CircularConvolution(axis=axis):
-            return tuple(inf if i == axis else 0.0 for i in axes)
         case ReadOut() | RegionIntegrals():
             return tuple(inf for _ in axes)
         case SolveLayer(block=block) | SteadySolve(block=block) | IterativeSolve(block=block):

@@ -203,6 +203,7 @@ class Converter:
         symbol = self.table.named[node.name]
         over = self.table.declared_over(symbol)
         primed: list[str] = []
+        shifted: list[str] = []
         for coordinate, argument in zip(over, node.arguments, strict=False):
             match argument:
                 case ex.CoordinateRef() if argument.name + ("'" if argument.primed else "") == coordinate:
@@ -212,10 +213,12 @@ class Converter:
                 case ex.Binary(
                     operator="-", left=ex.CoordinateRef(primed=False) as x, right=ex.CoordinateRef(primed=True) as y
                 ) if x.name == y.name == coordinate:
-                    return self.table.twin(symbol, (coordinate,), shifted=True)
+                    shifted.append(coordinate)
                 case _:
                     raise Refused(codes.ARGUMENT_ORDER.at(argument.span, name=node.name, coordinate=coordinate))
-        return self.table.twin(symbol, primed)
+        if primed and shifted:
+            raise Refused(codes.ARGUMENT_ORDER.at(node.span, name=node.name, coordinate=primed[0]))
+        return self.table.twin(symbol, shifted or primed, shifted=bool(shifted))
 
     def _let(self, name: str) -> Let:
         return next(let for let in self.table.problem.lets if let.name == name)

@@ -93,7 +93,13 @@ def _integral(
         raise Inseparable("two kernels multiply each other")
     kernel = sp.Mul(*kernels)
     over = calculus.varies(kernel)
-    near = [c for c in primed if f"{c}'" in over]
+    near = [c for c in table.space if c in primed and f"{c}'" in over]  # in the order in which arrays are stored
+    beyond = sorted(over - {n for c in near for n in (c, f"{c}'")} - {table.problem.marching})
+    shifted = [table.twins[k].over for k in kernels if k in table.twins]
+    if near and beyond and not shifted:
+        raise Inseparable(f"the kernel varies over '{beyond[0]}' as well")
+    if any(set(near) != s for s in shifted):
+        raise Inseparable("a kernel of differences is integrated over some of them only")
     rest = [table.coordinates[c] for c in primed if c not in near]
     if rest:
         density = op.IntegralOf(density, *rest)

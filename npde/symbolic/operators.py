@@ -76,7 +76,8 @@ class Nonlocal(GridOperator):
 
 
 class NonlocalConvolution(GridOperator):
-    """`NonlocalConvolution(w, e, x)`: ∫ w(x - x') e(x') dx', w the symbol of a learned coefficient over x."""
+    """`NonlocalConvolution(w, e, x, …)`: ∫ w(x - x') e(x') dx' over the listed axes, w the symbol of a learned coefficient
+    over these axes, and maybe others."""
 
 
 # --- learned layers ---------------------------------------------------------------------------------------------------

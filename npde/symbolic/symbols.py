@@ -105,7 +105,7 @@ class SymbolTable:
         if symbol in self.twins:
             twin = self.twins[symbol]
             if twin.shifted:
-                return frozenset(n for c in twin.over for n in (c, f"{c}'"))
+                return self.varies(twin.base) | {f"{c}'" for c in twin.over}
             return frozenset(f"{c}'" if c in twin.over else c for c in self.varies(twin.base))
         match self.meanings.get(symbol):
             case CoordinateMeaning(name=name, primed=is_primed):

@@ -110,11 +110,9 @@ class NotationPrinter(StrPrinter):
                 return f"{arguments[0]}[{arguments[1]}]"
             case op.MatVec():
                 return f"{arguments[0]}@{arguments[1]}"
-            case op.Nonlocal():
+            case op.Nonlocal() | op.NonlocalConvolution():
                 over = ", ".join(f"{a}'" for a in arguments[2:])
                 return f"integral({arguments[0]}*{arguments[1]}, {over})"
-            case op.NonlocalConvolution():
-                return f"integral({arguments[0]}*{arguments[1]}, {arguments[2]}')"
             case op.KernelApply():
                 return f"{arguments[0]}({arguments[1]})"
             case op.KernelAdjoint():

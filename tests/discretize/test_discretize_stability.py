@@ -349,6 +349,21 @@ def test_a_stencil_that_starts_from_an_operator_is_known() -> None:
     assert bound.value == pytest.approx(2 / (4 * 32**2))
 
 
+@pytest.mark.parametrize("condition", ["dirichlet", "neumann"])
+@pytest.mark.parametrize(("start", "taps"), [("dx", FIRST[4]), ("dxx", SECOND[4])])
+def test_a_transposed_stencil_takes_its_walls_along(start: str, taps: list[float], condition: str) -> None:
+    built = scheme(
+        "dt(u) = adjoint(K)(u)", declare=f"learn K stencil 5 = {start}", grid="x: 32", more="order 4",
+        boundary="u = 0" if condition == "dirichlet" else "dn(u) = 0", march="rk4, steps: 1000000",
+    )  # fmt: skip
+    samples = Samples(built.system, built.grid, 4)
+    sizes = {u.symbol: 1 for u in built.system.unknowns}
+    line = spectrum.line_of(sizes, 0, built.grid.axes, built.ghosts, samples, [0.0])
+    moved = Linearizer(samples, np.array([0]), line).tangent(built.system.rates[0])
+    expected = 32 ** (len(start) - 1) * closed(taps, 32, 4, condition).T
+    assert np.allclose(line.matrix([moved])[0], expected)
+
+
 def test_implicit_schemes_need_no_bound() -> None:
     assert scheme("dt(u) = dxx(u)", march="crank_nicolson, steps: 1").bound.value is None
     with pytest.raises(DiagnosticError) as caught:
