@@ -83,7 +83,8 @@ def _judge_oscillations(
 def notes(assessment: Assessment) -> tuple[str, ...]:
     """The bound's formula and assumptions, as notes of a diagnostic."""
     bound = assessment.bound
-    formula = () if bound.formula is None else (f"The bound is dt <= {bound.formula}.",)
+    written = str(bound.formula).replace("**", "^")
+    formula = () if bound.formula is None else (f"The bound is dt <= {written}.",)
     return (*formula, *(f"{note[0].upper()}{note[1:]}." for note in bound.notes))
 
 

@@ -178,7 +178,10 @@ def _is_coordinate(scope: Scope, argument: tree.Name) -> bool:
     if declared is None and argument.id in scope.coordinate_names:
         scope.undeclared(argument)
         return False
-    scope.not_a_coordinate(argument.id, argument.span)
+    hint = ""
+    if isinstance(declared, Field):
+        hint = "what depends on a field is a small network, `learn f(u) = mlp(16, tanh)`, or a formula in the equation."
+    scope.not_a_coordinate(argument.id, argument.span, hint)
     return False
 
 

@@ -83,8 +83,16 @@ def wrong_arguments(reading: Elaborator, name: str, coordinates: tuple[str, ...]
     expected = f"`{name}({', '.join(short)})` or `{name}`" if short else f"`{name}`"
     reading.report(
         name_codes.REFERENCE_ARGUMENTS, node.span, name=name, expected=expected.replace("`", "'"),
-        why=f"declared with ({', '.join(coordinates)})",
+        why=f"declared with ({', '.join(coordinates)})", hint=_completed(name, short, node),
     )  # fmt: skip
+
+
+def _completed(name: str, coordinates: tuple[str, ...], node: tree.Call) -> str:
+    """`u(x')` of a field over (x, y) is mended to `u(x', y)`."""
+    given = {a.id: a.id + "'" * a.primes for a in node.arguments if isinstance(a, tree.Name)}
+    if len(given) < len(node.arguments) or len(given) >= len(coordinates) or not given.keys() <= set(coordinates):
+        return ""
+    return f"write `{name}({', '.join(given.get(c, c) for c in coordinates)})`."
 
 
 def known(reading: Elaborator, what: Let, node: tree.Call) -> Reading:

@@ -193,10 +193,14 @@ class Scope:
             self.collector.add(codes.USED_BEFORE.at(name.span, name=name.id, line=line, hint=hint))
             return
         near = nearest(name.id, [*self.names, *CONSTANTS])
+        if near:
+            self.used.add(near)  # one mistake is not reported twice
         arguments = ", ".join(c.name for c in self.coordinates)
         hint = f"did you mean `{near}`?" if near else f"declare it with `field {name.id}({arguments})`."
         if not near and not arguments:
             hint = f"declare it with `let {name.id} = …`."
+        if name.id in ("inf", "infinity", "oo"):
+            hint = "there is no infinite number; an interval that is open on one side is written `> a` or `< b`."
         self.collector.add(codes.UNDECLARED.at(name.span, name=name.id, hint=hint))
 
     def unknown_function(self, name: tree.Name) -> None:

@@ -63,6 +63,7 @@ _INSTEAD = MappingProxyType({
     "ℏ": "write `hbar`",
     "ₜ": "write `dt(u)` or `∂t u`",
     "ₓ": "write `dx(u)` or `∂x u`",
+    "∂": "write `∂t u` for a derivative, `∂xx u` for a second one",
 })  # fmt: skip
 
 

@@ -305,7 +305,9 @@ def _operand_missing(line: Line) -> Diagnostic | None:
 def _prefix_operand(line: Line, operator: Token) -> Diagnostic:
     letters = operator.text[1:].lstrip("_")
     hint = ""
-    if operator.text[0] == "∂" and len(letters) > 1:
+    if operator.text == "∂" + letters and line.token.kind in {"^", "SUPERSCRIPT"}:
+        hint = f"a second derivative repeats the letter: `∂{letters[-1:] * 2}`."
+    elif operator.text[0] == "∂" and len(letters) > 1:
         hint = f"a space ends the letters: `∂{letters[0]} {letters[1:]}`."
     elif line.token.kind in {"-", "+", "−"}:
         hint = f"put brackets around its operand: `{operator.text}(…)`."
