@@ -422,7 +422,7 @@ def test_a_verdict_names_the_bound_and_the_remedy() -> None:
     assert "0.0004883" in found.label
     remedy = int(found.hint.split("steps: ")[1].split("`")[0])
     assert codes("dt(u) = dxx(u)", march=f"euler, steps: {remedy}") == []
-    assert any("h_x**2" in note for note in found.notes)
+    assert any("h_x^2" in note for note in found.notes)
 
 
 # --- by marching ------------------------------------------------------------------------------------------------------
