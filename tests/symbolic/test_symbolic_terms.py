@@ -32,7 +32,6 @@ CASES: list[tuple[str, set[str], int, tuple[str, ...]]] = [
     ("dxx(dxx(u))", {L, C, P}, 4, ()),
     ("r*u*(1 - u)", {C}, 0, ("r",)),
     ("r*(1 - u)", {C, A}, 0, ("r",)),
-    ("dxx(u - V)", {A, P}, 2, ()),
     ("u^3", {C}, 0, ()),
     ("f(u)", {C}, 0, ()),
     ("g", {S}, 0, ()),
