@@ -35,12 +35,14 @@ class Recipe:
         """A live module with start values; `device`, `dtype`, `generator` as `torch.nn.Module`s take them.
 
         Raises:
-            DiagnosticError: the text has errors.
+            DiagnosticError: the text has errors, or the model does not fit into memory.
         """
+        from npde.analysis.admission import admit_module
         from npde.emit.live import instantiate
         from npde.view.drawn import drawn
 
         compilation = self.compilation
+        admit_module(compilation.graph, factory.get("dtype"), factory.get("device"))
         return instantiate(drawn(compilation.graph), compilation.source, origin=self, **factory)
 
     def save(self, module: LiveModule, directory: Path) -> None:
@@ -48,6 +50,22 @@ class Recipe:
         from npde.files.pretrained import save
 
         save(module, self, directory)
+
+    def admit(self, module: LiveModule, batch: int, steps: int, every: int | None, *, grad: bool) -> None:
+        """Nothing, where a march of the module fits into memory.
+
+        Raises:
+            DiagnosticError: N1021, before anything is allocated.
+        """
+        from npde.analysis.admission import admit_march
+
+        admit_march(module, self._numbers_kept, batch, steps, every, grad=grad)
+
+    @cached_property
+    def _numbers_kept(self) -> int:
+        from npde.analysis.admission import numbers_kept
+
+        return numbers_kept(self.compilation.graph)
 
     def plain(self) -> dict[str, Any]:
         """Overrides and options as JSON can hold them."""

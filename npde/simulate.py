@@ -64,7 +64,14 @@ class Simulation:
         return self.net.graph.scheme
 
     def start(self) -> Tensor:
-        """The initial state [B, C, *grid]; inputs are given their whole length."""
+        """The initial state [B, C, *grid]; inputs are given their whole length.
+
+        Raises:
+            DiagnosticError: N1021, where a step does not fit into memory.
+        """
+        origin = self.net._npde.origin
+        if origin is not None:
+            origin.admit(self.net, self.batch, 1, None, grad=False)
         with torch.no_grad():
             state: Tensor = self.net.initial_state(self.batch, **self.inputs)  # type: ignore[operator]
         self._check(state, state, 0, 0)

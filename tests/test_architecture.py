@@ -26,7 +26,8 @@ AROUND = {
 """Reads the records of the pipeline and is never imported by it."""
 
 TORCH = ("npde/train/", "npde/emit/live.py", "npde/emit/recurrent.py", "npde/simulate.py", "npde/files/pretrained.py",
-         "npde/api.py", "npde/cli/")  # fmt: skip
+         "npde/api.py", "npde/cli/", "npde/analysis/footprint.py", "npde/analysis/admission.py",
+         "npde/analysis/watched.py")  # fmt: skip
 """Where torch may be imported: training, and where a live module is made or run."""
 
 LONGEST = 450

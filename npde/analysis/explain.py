@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import assert_never
 
+from npde.analysis.knowledge import invariant_lines, memory_lines, modified_lines
 from npde.analysis.summary import Analysis, analyze
 from npde.analysis.text import (
     axis_text,
@@ -35,10 +36,13 @@ def explain(graph: LayerGraph) -> str:
         ("Stencils", stencils(graph)),
         ("Walls", walls(scheme)),
         ("Time" if problem.marching else "Solve", time_text(scheme)),
-        ("Step bound", bound_text(scheme) if problem.marching else ()),
+        ("Step bound", bound_text(scheme, analysis.dt_bound) if problem.marching else ()),
+        ("Modified equation", modified_lines(analysis)),
+        ("Invariants", invariant_lines(analysis) if problem.marching else ()),
         ("Network", network(graph, analysis)),
         ("Learned", learned(graph)),
         (f"Cost of a {'step' if problem.marching else 'solve'} (float32, one sample)", cost(analysis)),
+        ("Peak memory (float32, one sample)", memory_lines(analysis)),
     )
     for title, lines in sections:
         listed = [f"  {line}".rstrip() for line in lines]

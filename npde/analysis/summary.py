@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 import sympy as sp
 
+from npde.analysis.invariants import Invariant, invariants
 from npde.discretize.scheme import (
     AdamsBashforth,
     CrankNicolson,
@@ -23,6 +25,10 @@ from npde.graph import LayerGraph
 from npde.graph.cost import costs
 from npde.graph.reach import receptive_field
 
+if TYPE_CHECKING:
+    from npde.analysis.footprint import Footprint
+    from npde.analysis.modified import Modified
+
 
 @dataclass(frozen=True, slots=True)
 class StepCost:
@@ -33,27 +39,73 @@ class StepCost:
     parameters: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Analysis:
-    """What `model.analyze()` gives.
+    """What `model.analyze()` gives. Nothing is allocated for it; what takes more than a moment is found when asked for.
 
     order     {"space": p, "time": q}: the error is O(h^p + dt^q); without "time" where nothing is marched
     dt        the step of the march, `steps` of them
-    dt_bound  the largest stable step in spacings and learnables, where a closed form is known, else None
-    dt_max    its value here; None: stable for every step, or unknown (`notes` say which)
-    exact     whether the bound is proved for the linear operator, or sampled
+    dt_max    the largest stable step at the start values; None: stable for every step, or unknown (`notes` say which)
+    exact     whether that bound is proved for the linear operator, or sampled
     reach     cells on each side that one step looks at, an axis; None for all of them
+    proofs    what the march keeps, with reasons; `invariants` are their names
     """
 
     order: Mapping[str, int]
     dt: float
     steps: int
-    dt_bound: sp.Expr | None
     dt_max: float | None
     exact: bool
     notes: tuple[str, ...]
     cost: StepCost
     reach: tuple[int | None, ...] | None
+    proofs: tuple[Invariant, ...]
+    graph: LayerGraph = field(repr=False, compare=False)
+
+    @property
+    def invariants(self) -> tuple[str, ...]:
+        """Names of what is proved to be kept: "mass of u", "norm of psi", "energy", "maximum principle of u"."""
+        return tuple(proof.name for proof in self.proofs)
+
+    @cached_property
+    def dt_bound(self) -> sp.Expr | None:
+        """The largest stable step in spacings (`h_x`) and learnables, where SymPy finds it, else None."""
+        from npde.analysis.closed_form import search
+
+        return search(self.graph.scheme)
+
+    @cached_property
+    def errors(self) -> Modified:
+        """The leading errors of every rate, in the operators of the language."""
+        from npde.analysis.modified import modified
+
+        return modified(self.graph.scheme)
+
+    @cached_property
+    def modified(self) -> Mapping[str, sp.Expr]:
+        """Leading error terms: the scheme solves ∂_t u = F(u) + modified["u"] + higher powers of the spacings `h_x` and of `dt`,
+        in functions of the coordinates and SymPy's `Derivative`."""
+        errors, unknowns = self.errors, self.graph.scheme.system.unknowns
+        return MappingProxyType({u.symbol.name: errors.smooth.textbook(errors[k]) for k, u in enumerate(unknowns)})
+
+    def memory(self, batch: int = 1, grad: bool = False, *, steps: int | None = None, dtype: str = "float32") -> int:
+        """Predicted peak bytes of a march of `batch` samples over `steps` steps (default: all), parameters included; with
+        `grad`, of the march and the backward pass through it."""
+        return self.footprint(batch, grad, steps=steps, dtype=dtype).peak
+
+    def footprint(
+        self, batch: int = 1, grad: bool = False, *, steps: int | None = None, dtype: str = "float32"
+    ) -> Footprint:
+        """As `memory`, with what takes the bytes, the largest first. Imports torch."""
+        from npde.analysis.footprint import footprint
+
+        return footprint(self.graph, self._source, batch=batch, grad=grad, steps=steps, dtype=dtype)
+
+    @cached_property
+    def _source(self) -> str:
+        from npde import emit
+
+        return emit.source(self.graph)
 
 
 def analyze(scheme: Scheme, graph: LayerGraph) -> Analysis:
@@ -66,12 +118,13 @@ def analyze(scheme: Scheme, graph: LayerGraph) -> Analysis:
         order=MappingProxyType(order),
         dt=float(scheme.dt),
         steps=scheme.steps,
-        dt_bound=scheme.bound.formula,
         dt_max=scheme.bound.value,
         exact=scheme.bound.exact,
         notes=scheme.bound.notes,
         cost=StepCost(cost.step.flops, cost.step.bytes, cost.parameters),
         reach=receptive_field(graph),
+        proofs=invariants(scheme),
+        graph=graph,
     )
 
 

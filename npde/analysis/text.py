@@ -62,7 +62,7 @@ def rate_name(system: System, unknown: Unknown) -> str:
 
 def term_text(term: Term) -> str:
     """What is known of a term."""
-    words = ["source" if term.source else "linear" if term.linear else "affine" if term.affine else "nonlinear"]
+    words = ["source" if term.source else "linear" if term.linear else "nonlinear"]
     words.append("pointwise" if term.order == 0 else f"order {term.order}")
     if term.order:
         words.append("constant coefficients" if term.constant else "variable coefficients")
@@ -215,15 +215,16 @@ def solve_text(solve: LinearSolve) -> str:
             assert_never(solve.method)
 
 
-def bound_text(scheme: Scheme) -> Iterator[str]:
-    """The step bound, what it was found from, and how the step compares."""
+def bound_text(scheme: Scheme, form: sp.Expr | None = None) -> Iterator[str]:
+    """The step bound (`form`: its closed form, if one was searched for), what it was found from, and how the step compares."""
+    form = scheme.bound.formula if form is None else form
     bound, dt = scheme.bound, float(scheme.dt)
     if bound.value is None:
-        yield "step bound: none known" if not bound.notes else "step bound:"
+        yield "none" if bound.exact else "not known"
     else:
         sure = "proved for the linear operator" if bound.exact else "estimated"
-        closed = f" = {formula(bound.formula)}" if bound.formula is not None else ""
-        yield f"step bound: dt <= {bound.value:.4g}{closed} ({sure}); this step is {dt / bound.value:.0%} of it"
+        yield f"dt <= {bound.value:.4g}{f' = {formula(form)}' if form is not None else ''}"
+        yield f"    {sure}; this step is {dt / bound.value:.0%} of it"
     yield from (f"    {note}" for note in bound.notes)
 
 

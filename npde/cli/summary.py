@@ -89,7 +89,29 @@ def facts(scheme: Scheme, analysis: Analysis) -> list[tuple[str, str]]:
         ),
         ("learns", f"{cost.parameters:,} number{'s' * (cost.parameters != 1)}"),
     ]
-    return found if axes else [f for f in found if f[0] != "order"] + [found[1]]
+    if analysis.invariants:
+        found.insert(3, ("keeps", ", ".join(analysis.invariants)))
+    error = leading_error(analysis)
+    if error:
+        found.insert(2, ("error", error))
+    if not axes:
+        found[1] = ("order", f"{analysis.order['time']} in time ({scheme.name})")
+    return found
+
+
+def leading_error(analysis: Analysis) -> str:
+    """The leading error in space of the first rate that has one, and the power of the step."""
+    from npde.analysis.knowledge import space_text
+    from npde.view.notation import shortened
+
+    scheme = analysis.graph.scheme
+    texts = [(u.symbol.name, space_text(analysis, k)) for k, u in enumerate(scheme.system.unknowns)]
+    of, text = next(((name, text) for name, text in texts if text), ("", ""))
+    if not text:
+        return ""
+    power = analysis.order["time"]
+    more = " and others" if sum(bool(t) for _, t in texts) > 1 else ""
+    return f"{shortened(text, 60)} + O(dt{f'^{power}' if power > 1 else ''}) in the rate of {of}{more}"
 
 
 def steady_facts(scheme: Scheme, analysis: Analysis) -> list[tuple[str, str]]:
@@ -113,15 +135,15 @@ def bound_text(scheme: Scheme, analysis: Analysis) -> str:
     if analysis.dt_max is None:
         return f"{scheme.name}: {analysis.notes[0]}" if analysis.notes else "no bound known"
     sure = "stable" if analysis.exact else "stable, by estimate,"
-    formula = f" ({formula_text(analysis)})" if analysis.dt_bound is not None else ""
-    return f"{sure} up to {analysis.dt_max:.4g}{formula}"
+    form = scheme.bound.formula
+    return f"{sure} up to {analysis.dt_max:.4g}{f' (dt <= {form_text(form)})' if form is not None else ''}"
 
 
-def formula_text(analysis: Analysis) -> str:
-    """The closed form of the bound in the notation of the language."""
+def form_text(form: Any) -> str:
+    """A closed form in the notation of the language."""
     from npde.view.notation import formula
 
-    return f"dt <= {formula(analysis.dt_bound)}"
+    return formula(form)
 
 
 def state_text(scheme: Scheme) -> str:
@@ -144,9 +166,10 @@ def count(number: float) -> str:
     raise AssertionError
 
 
-def plain_analysis(scheme: Scheme, analysis: Analysis) -> dict[str, Any]:
-    """For `--json`."""
-    return {
+def plain_analysis(scheme: Scheme, analysis: Analysis, *, is_whole: bool = False) -> dict[str, Any]:
+    """For `--json`; with `is_whole`, what takes more than a moment too."""
+    form = analysis.dt_bound if is_whole else scheme.bound.formula
+    found: dict[str, Any] = {
         "model": scheme.system.problem.name,
         "grid": {a.name: a.cells for a in scheme.grid.axes},
         "order": dict(analysis.order),
@@ -154,7 +177,7 @@ def plain_analysis(scheme: Scheme, analysis: Analysis) -> dict[str, Any]:
         "dt": analysis.dt,
         "steps": analysis.steps,
         "dt_max": analysis.dt_max,
-        "dt_bound": None if analysis.dt_bound is None else str(analysis.dt_bound),
+        "dt_bound": None if form is None else str(form),
         "exact": analysis.exact,
         "notes": list(analysis.notes),
         "flops": analysis.cost.flops,
@@ -162,4 +185,11 @@ def plain_analysis(scheme: Scheme, analysis: Analysis) -> dict[str, Any]:
         "parameters": analysis.cost.parameters,
         "state_bytes": state_bytes(scheme),
         "reach": None if analysis.reach is None else list(analysis.reach),
+        "invariants": [{"name": p.name, "reason": p.reason, "exact": p.exact} for p in analysis.proofs],
     }
+    if not is_whole:
+        return found
+    found["modified"] = {name: str(error) for name, error in analysis.modified.items()}
+    found["assumed"] = list(analysis.errors.notes)
+    found["peak_bytes"] = {"forward": analysis.memory(), "gradients": analysis.memory(grad=True)}
+    return found

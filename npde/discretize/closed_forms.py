@@ -132,8 +132,8 @@ def _single(parts: _Parts, scheme: RungeKutta | AdamsBashforth | Leapfrog, reade
     if isinstance(scheme, Leapfrog):
         return None
     if parts.second:
-        return _short(regions.real_interval(scheme)) / reader.second_total(parts)
-    length = _imaginary(scheme)
+        return interval(regions.real_interval(scheme)) / reader.second_total(parts)
+    length = imaginary(scheme)
     return None if length is None else length / reader.first_total(parts)
 
 
@@ -145,16 +145,16 @@ def _schrodinger(
     opposite = [(a, -c, k) for a, c, k in re.second]
     if sorted(opposite, key=str) != sorted(im.second, key=str):
         return None
-    length = sp.Integer(2) if isinstance(scheme, Leapfrog) else _imaginary(scheme)
+    length = sp.Integer(2) if isinstance(scheme, Leapfrog) else imaginary(scheme)
     total = sp.Add(*(_number(k) * _size(c, reader.system) / spacing(a) ** 2 for a, c, k in im.second))
     return None if length is None else length / total
 
 
-def _imaginary(scheme: RungeKutta | AdamsBashforth) -> sp.Expr | None:
+def imaginary(scheme: RungeKutta | AdamsBashforth) -> sp.Expr | None:
     if not regions.has_imaginary_interval(scheme):
         return None
     known = EXACT_INTERVALS.get(scheme.tableau.name) if isinstance(scheme, RungeKutta) else None
-    return known if known is not None else _short(regions.imaginary_interval(scheme))
+    return known if known is not None else interval(regions.imaginary_interval(scheme))
 
 
 def _size(c: sp.Expr, system: System) -> sp.Expr:
@@ -172,7 +172,7 @@ def _size(c: sp.Expr, system: System) -> sp.Expr:
     return sp.Mul(sign, *rest)
 
 
-def _short(value: float) -> sp.Expr:
+def interval(value: float) -> sp.Expr:
     """An interval's end as a number: whole where it is, else to ten digits."""
     return sp.Integer(round(value)) if abs(value - round(value)) < 1e-9 else sp.Float(value, 10)
 

@@ -112,6 +112,14 @@ def imaginary_interval(scheme: Explicit) -> float:
     return float(extent(scheme, np.array([np.pi / 2]))[0]) if has_imaginary_interval(scheme) else 0.0
 
 
+def allowed(scheme: Explicit, eigenvalues: Array) -> Array:
+    """For each eigenvalue λ of non-positive real part, the largest dt with λ dt inside the region, to a few digits."""
+    angles = np.arctan2(np.abs(eigenvalues.imag), np.minimum(eigenvalues.real, 0.0))
+    reach = np.interp(angles, np.linspace(np.pi / 2, np.pi, ANGLES), _table(scheme))
+    sizes = np.abs(eigenvalues)
+    return np.where(sizes > 0, reach / np.where(sizes > 0, sizes, 1.0), np.inf)
+
+
 def largest_step(scheme: Explicit, eigenvalues: Array) -> float:
     """The largest dt with λ dt inside the region for all eigenvalues λ of non-positive real part; infinite if all are zero."""
     sizes = np.abs(eigenvalues)
@@ -119,7 +127,6 @@ def largest_step(scheme: Explicit, eigenvalues: Array) -> float:
     if not len(moving):
         return float("inf")
     angles = np.arctan2(np.abs(moving.imag), np.minimum(moving.real, 0.0))
-    estimate = np.interp(angles, np.linspace(np.pi / 2, np.pi, ANGLES), _table(scheme)) / np.abs(moving)
-    nearest = np.argsort(estimate, kind="stable")[:24]
+    nearest = np.argsort(allowed(scheme, moving), kind="stable")[:24]
     exact = extent(scheme, angles[nearest]) / np.abs(moving[nearest])
     return float(exact.min())

@@ -49,7 +49,7 @@ class Assessment:
 
 
 @dataclass(frozen=True)
-class _Case:
+class Case:
     """The analysis at one choice of learned values and one time."""
 
     step: float
@@ -80,7 +80,7 @@ def assess(
 
     With `closed` false only waves of wave number zero are looked at: rates without neighbors.
     """
-    analysis = _Analysis(system, grid, tuple(rules), scheme, parts, length, closed)
+    analysis = StepAnalysis(system, grid, tuple(rules), scheme, parts, length, closed)
     if analysis.channels > spectrum.LARGEST_CHANNELS:
         note = f"more than {spectrum.LARGEST_CHANNELS} coupled channels are not analyzed"
         return Assessment(StepBound(None, None, False, (note,)), None, Limits(math.inf), False, (), ())
@@ -109,7 +109,7 @@ def assess(
     return Assessment(bound, proof, now.limits, now.spectrum.oscillates, unknown, varied)
 
 
-def _notes(analysis: _Analysis, case: _Case, unknown: Sequence[str]) -> tuple[str, ...]:
+def _notes(analysis: StepAnalysis, case: Case, unknown: Sequence[str]) -> tuple[str, ...]:
     notes = []
     if not analysis.linear:
         notes.append("linearized over the range of the initial state")
@@ -125,7 +125,9 @@ def _notes(analysis: _Analysis, case: _Case, unknown: Sequence[str]) -> tuple[st
 
 
 @dataclass
-class _Analysis:
+class StepAnalysis:
+    """The numbers behind an assessment: cases, an operator at every sampled wave and cell of each."""
+
     system: System
     grid: Grid
     rules: tuple[GhostRule, ...]
@@ -184,12 +186,12 @@ class _Analysis:
 
     # --- one case -----------------------------------------------------------------------------------------------------
 
-    def case(self, fixed: dict[str, float], time: float) -> _Case:
+    def case(self, fixed: dict[str, float], time: float) -> Case:
         """The largest step at given learned values and time."""
         with np.errstate(all="ignore"):
             return self._case(fixed, time)
 
-    def _case(self, fixed: dict[str, float], time: float) -> _Case:
+    def _case(self, fixed: dict[str, float], time: float) -> Case:
         samples = Samples(self.system, self.grid, self.order, fixed, time)
         chosen = spectrum.choose_samples(samples, self.count, self.parts)
         spacings = [float(a.spacing) for a in self.grid.axes]
@@ -200,9 +202,9 @@ class _Analysis:
         found = self._spectrum(matrices, matrices.shape[0] > 1, 1)
         limits = spectrum.limits(found, self.scheme, self.linear)
         step = limits.allowed(self.scheme, self.length)
-        return _Case(step, limits, found, tuple(unknown), samples, chosen, matrices)
+        return Case(step, limits, found, tuple(unknown), samples, chosen, matrices)
 
-    def walled(self, case: _Case) -> _Case:
+    def walled(self, case: Case) -> Case:
         """The same with closures at walls taken into account."""
         if not self.closed:
             return case
@@ -217,23 +219,27 @@ class _Analysis:
             return spectrum.of_leapfrog(matrices, kicked, drifted, varies)
         return spectrum.of_matrices(matrices, self.scheme, varies)
 
-    def _closed_step(self, case: _Case) -> float:
+    def _closed_step(self, case: Case) -> float:
         """The step that the region allows across walls: every axis shrinks it by as much as its closed operator, taken where the
         symbol is largest, asks for less than the periodic one."""
-        matrices, periodic = case.matrices, case.limits.step
-        finite = np.where(np.isfinite(matrices), np.abs(matrices), 0.0)
+        periodic = case.limits.step
+        step = periodic
+        for found in self.closed_spectra(case):
+            closed = spectrum.limits(found, self.scheme, self.linear).step
+            step = min(step, closed) if math.isinf(periodic) else step * min(1.0, closed / periodic)
+        return step
+
+    def closed_spectra(self, case: Case) -> Iterator[Spectrum]:
+        """The spectrum of the closed operator across every bounded axis."""
+        finite = np.where(np.isfinite(case.matrices), np.abs(case.matrices), 0.0)
         size = finite.sum(axis=(-1, -2))
         sample, wave = np.unravel_index(int(np.argmax(size)), size.shape)
         own = case.chosen[[int(sample) % len(case.chosen)]]
-        step = periodic
         for k in self._bounded():
             thetas = [float(t[int(wave)]) for t in self.thetas]
             line = spectrum.line_of(self.sizes, k, self.grid.axes, self.rules, case.samples, thetas)
             moved = spectrum.tangents(Linearizer(case.samples, own, line), self.parts, {})
-            found = self._spectrum(line.matrix(moved), False, line.cells)  # type: ignore[arg-type]
-            closed = spectrum.limits(found, self.scheme, self.linear).step
-            step = min(step, closed) if math.isinf(periodic) else step * min(1.0, closed / periodic)
-        return step
+            yield self._spectrum(line.matrix(moved), False, line.cells)  # type: ignore[arg-type]
 
     def _bounded(self) -> Iterator[int]:
         if not spectrum.line_cells(self.channels):

@@ -39,6 +39,9 @@ class Origin(Protocol):
     def save(self, module: LiveModule, directory: Path) -> None:
         """Writes the folder of `save_pretrained`."""
 
+    def admit(self, module: LiveModule, batch: int, steps: int, every: int | None, *, grad: bool) -> None:
+        """Raises if a march of the module needs more memory than there is."""
+
 
 def instantiate(
     graph: LayerGraph,
@@ -170,21 +173,21 @@ class LiveModule(nn.Module):
 
         return Recurrent(self, batch_first=batch_first)
 
+    def _march(self, state: torch.Tensor, sequence: Any, c: Any, steps: int, every: int | None, *read: Any) -> Any:
+        """The emitted loop, after its memory was found to be there."""
+        if not torch.compiler.is_compiling() and self._npde.origin is not None:
+            learns = state.requires_grad or any(p.requires_grad for p in self.parameters())
+            self._npde.origin.admit(self, len(state), steps, every, grad=torch.is_grad_enabled() and learns)
+        return super()._march(state, sequence, c, steps, every, *read)  # type: ignore[misc]
+
     def __setattr__(self, name: str, value: Any) -> None:
         """`net.V = 0.2` sets the values of an unconstrained learned array, as properties do for constrained ones."""
-        stored = self.__dict__.get("_parameters", {})
-        learned = stored.get(name, stored.get(f"raw_{name}"))
+        learned = self.__dict__.get("_parameters", {}).get(name)
         if learned is None or value is None or isinstance(value, nn.Parameter):
             super().__setattr__(name, value)
             return
-        try:
-            with torch.no_grad():
-                if name in stored:
-                    learned.copy_(torch.as_tensor(value, dtype=learned.dtype, device=learned.device))
-                else:
-                    super().__setattr__(name, value)
-        except (RuntimeError, TypeError) as error:
-            raise ValueError(f"'{name}' takes numbers of shape {list(learned.shape)}") from error
+        with torch.no_grad():
+            learned.copy_(torch.as_tensor(value, dtype=learned.dtype, device=learned.device))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled as what it was compiled from and its state; unpickling compiles again. Hooks are not kept."""

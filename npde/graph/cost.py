@@ -51,7 +51,6 @@ from npde.graph.layers import (
     KernelMatrix,
     LiftLayer,
     Loop,
-    MatrixRow,
     MatrixVector,
     Noise,
     Placeholder,
@@ -217,15 +216,7 @@ class _Counter:
                 colors = prod(2 * r + 1 for r in pattern_reach(offsets)) * node.layer.channels
                 return self._block(self.graph.block(name), nodes, blocks).times(colors)
             case (
-                Placeholder()
-                | Weight()
-                | InputArray()
-                | Coefficient()
-                | Channels()
-                | MatrixRow()
-                | Crop()
-                | Flatten()
-                | Unflatten()
+                Placeholder() | Weight() | InputArray() | Coefficient() | Channels() | Crop() | Flatten() | Unflatten()
             ):
                 return Cost()
             case _:
@@ -249,7 +240,7 @@ class _Counter:
         match node.layer:
             case Placeholder() | Weight() | InputArray() | Coefficient() | Channels() | Crop() | Join() | Extend():
                 return 0
-            case Call() | Loop() | AffineWeights() | MatrixRow() | Flatten() | Unflatten():
+            case Call() | Loop() | AffineWeights() | Flatten() | Unflatten():
                 return 0  # blocks are counted by `_node`, views cost nothing
             case CoordinateArray():
                 return 2 * count

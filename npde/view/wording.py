@@ -21,7 +21,6 @@ from npde.graph.layers import (
     Join,
     LiftLayer,
     Loop,
-    MatrixRow,
     MatrixVector,
     Noise,
     Placeholder,
@@ -167,8 +166,6 @@ class Wording:
                 return f"{kind}({texts[0]})"
             case MatrixVector():
                 return f"{texts[0]}@{texts[1]}"
-            case MatrixRow(index=index):
-                return f"{texts[0]}[{index}]"
             case DotChannels():
                 return f"dot({texts[0]}, {texts[1]})"
             case LiftLayer():

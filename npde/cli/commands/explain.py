@@ -40,7 +40,9 @@ def explain_file(file: str, overrides: dict[str, Any], free: str, is_json: bool)
 
     compilation = recipe(file, overrides, free).compilation
     if is_json:
-        report.as_json(plain_analysis(compilation.scheme, analyze(compilation.scheme, compilation.graph)))
+        report.as_json(
+            plain_analysis(compilation.scheme, analyze(compilation.scheme, compilation.graph), is_whole=True)
+        )
         return
     click.echo(explain(compilation.graph), nl=False)
 

@@ -90,12 +90,6 @@ OTHER_TIMES = Code(
     "declared here",
     "Each frame of a field belongs to one value of the marching coordinate.",
 )
-UNLIKE_SAMPLES = Code(
-    "N1015",
-    "The samples of '{path}' differ in shape.",
-    "{why}",
-    "All samples of a file have the same times and the same grid; they are read as one array.",
-)
 OUTSIDE_LINK = Code(
     "N1013",
     "'{name}' in '{path}' is a link to another file.",
@@ -116,6 +110,14 @@ BLOW_UP = Code(
     "A NaN or an infinity appeared. Most often the step is longer than the scheme is stable for; the note "
     "compares it with the bound. Otherwise the equation itself grows without limit (`dt(u) = u^2` does, in "
     "finite time), or divides by zero, or takes the root of a negative number.",
+)
+OUT_OF_MEMORY = Code(
+    "N1021",
+    "This {what} would take {needed} of memory, but {available} are free.",
+    "",
+    "The peak is predicted before anything is allocated: the emitted module runs on PyTorch's meta device, where arrays have "
+    "shapes and no data, and what it keeps at once is added up. The notes name the largest parts. Fewer samples at a time, "
+    "fewer steps with gradients, a coarser grid or single precision need less.",
 )
 NOT_A_PRETRAINED = Code(
     "N1030",
