@@ -221,6 +221,8 @@ def _pairs_of_two(text: str, example: str) -> dict[str, tuple[str, ...]]:
 
 
 def _frozen(value: Any, option: str, example: str, read: Any) -> Mapping[str, Any]:
+    if not isinstance(value, str | Mapping | None):
+        raise OptionError(f"'{option}' expects a mapping or a text, as in `{example}`, not {_short(repr(value))}.")
     pairs = _pairs(value, option, example) if isinstance(value, str) else dict(value or {})
     for name in pairs:
         _check_name(name, option, example)

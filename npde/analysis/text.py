@@ -62,7 +62,7 @@ def rate_name(system: System, unknown: Unknown) -> str:
 
 def term_text(term: Term) -> str:
     """What is known of a term."""
-    words = ["source" if term.source else "linear" if term.linear else "nonlinear"]
+    words = ["source" if term.source else "linear" if term.linear else "affine" if term.affine else "nonlinear"]
     words.append("pointwise" if term.order == 0 else f"order {term.order}")
     if term.order:
         words.append("constant coefficients" if term.constant else "variable coefficients")

@@ -93,6 +93,9 @@ def failed(error: Exception, is_json: bool = False) -> int:
     match error:
         case click.exceptions.Exit():
             return error.exit_code
+        case click.exceptions.NoArgsIsHelpError():
+            click.echo(error.format_message(), err=True)
+            return error.exit_code
         case click.ClickException():
             report.usage(error)
             return error.exit_code

@@ -30,13 +30,17 @@ def live_module(
     import torch
 
     from npde.api import device_of
+    from npde.cli import report
     from npde.cli.options import recipe
 
     place = device_of(device)
     numbers = None if dtype is None else getattr(torch, dtype)
     if not Path(file).is_dir():
         generator = torch.Generator().manual_seed(seed)
-        return recipe(file, overrides, free).rebuild(dtype=numbers, generator=generator).to(device=place)
+        made = recipe(file, overrides, free)
+        net = made.rebuild(dtype=numbers, generator=generator).to(device=place)
+        report.warnings(made.compilation)
+        return net
     if any(overrides.values()) or free != "none":
         raise click.UsageError(
             "A saved model keeps the options that it was compiled with; overrides need its .npde file."

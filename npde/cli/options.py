@@ -49,12 +49,12 @@ def overrides(command: Command) -> Command:
     @functools.wraps(command)
     def gathered(*args: Any, **values: Any) -> Any:
         found = {name: values.pop(name) for name in OVERRIDES}
-        found["set"] = ",".join(found["set"]) or None
-        found["extent"] = ",".join(found["extent"]) or None
+        for name in ("grid", "set", "extent"):
+            found[name] = ",".join(found[name]) or None
         return command(*args, overrides=found, **values)
 
     options = (
-        click.option("--grid", metavar="x=256,y=256", help="Cells an axis."),
+        click.option("--grid", multiple=True, metavar="x=256,y=256", help="Cells an axis."),
         click.option("--order", type=click.IntRange(min=1), metavar="4", help="Order of accuracy in space."),
         click.option("--march", metavar="rk4,steps=100", help="Time scheme; steps=N, dt=H or dt=auto."),
         click.option("--set", multiple=True, metavar="D=0.2", help="Value of a constant, start of a learnable."),

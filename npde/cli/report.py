@@ -8,12 +8,15 @@ import shutil
 import sys
 import traceback
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from npde.diagnostics import Diagnostic, DiagnosticError, render, to_json
 from npde.source import NOWHERE, Source
+
+if TYPE_CHECKING:
+    from npde.driver import Compilation
 
 PLAIN_WIDTH = 80
 
@@ -48,6 +51,14 @@ def diagnostics(found: Iterable[Diagnostic], source: Source, *, err: bool) -> No
     color = has_color(err)
     for diagnostic in found:
         click.echo(render(diagnostic, source, color=color, width=width()) + "\n", err=err, color=color)
+
+
+def warnings(compilation: Compilation) -> None:
+    """What the compiler warns of, before something is made of a file that has no errors."""
+    from npde import api
+
+    found = [d for d in api.check(compilation) if d.severity == "warning"]
+    diagnostics(found, compilation.text, err=True)
 
 
 def as_json(value: Any) -> None:

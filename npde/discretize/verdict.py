@@ -23,7 +23,7 @@ def refuse_euler(system: System, scheme: TimeScheme, march: March, collector: Co
     if not (isinstance(scheme, RungeKutta) and scheme.tableau.name == "euler" and is_schrodinger(system)):
         return False
     hint = "use `march crank_nicolson` or `march strang`, which keep the norm, or `march rk4, dt: auto`."
-    collector.add(codes.EULER_SCHRODINGER.at(march.span, hint=hint))
+    collector.add(codes.EULER_SCHRODINGER.at(march.place, hint=hint))
     return True
 
 
@@ -52,13 +52,13 @@ def judge(assessment: Assessment, scheme: Marched, march: March, dt: float, step
         data = {"dt": _short(dt), "bound": _short(allowed)}
         proved = assessment.proof is not None and dt > assessment.proof * allowed * SLACK
         code = codes.UNSTABLE if proved else codes.LIKELY_UNSTABLE
-        collector.add(code.at(march.span, hint=hint, notes=notes(assessment), **data))
+        collector.add(code.at(march.place, hint=hint, notes=(*notes(assessment), *_origin(march)), **data))
         return
     if bound.worst is not None and dt > bound.worst * SLACK and assessment.varied:
         names = " and ".join(f"'{n}'" for n in assessment.varied)
         hint = _remedy(march, bound.worst, length)
         collector.add(
-            codes.LEARNABLE_LEAVES.at(march.span, hint=hint, dt=_short(dt), bound=_short(bound.worst), names=names)
+            codes.LEARNABLE_LEAVES.at(march.place, hint=hint, dt=_short(dt), bound=_short(bound.worst), names=names)
         )
 
 
@@ -73,10 +73,10 @@ def _judge_oscillations(
     hint = "use `march rk4, dt: auto`, whose region holds an interval of the imaginary axis."
     data = {"scheme": march.scheme, "factor": _short(factor) if factor < 1e6 else "more than a million"}
     if assessment.oscillates and factor > spectrum.FATAL:
-        collector.add(codes.OSCILLATION.at(march.span, hint=hint, **data))
+        collector.add(codes.OSCILLATION.at(march.place, hint=hint, **data))
         return False
     if factor > assessment.limits.tolerance:
-        collector.add(codes.OSCILLATION_SLOW.at(march.span, hint=hint, **data))
+        collector.add(codes.OSCILLATION_SLOW.at(march.place, hint=hint, **data))
     return not assessment.oscillates
 
 
@@ -86,6 +86,10 @@ def notes(assessment: Assessment) -> tuple[str, ...]:
     written = str(bound.formula).replace("**", "^")
     formula = () if bound.formula is None else (f"The bound is dt <= {written}.",)
     return (*formula, *(f"{note[0].upper()}{note[1:]}." for note in bound.notes))
+
+
+def _origin(march: March) -> tuple[str, ...]:
+    return ("The step comes from the option '--march'.",) if march.by_option else ()
 
 
 def _remedy(march: March, bound: float, length: float) -> str:

@@ -53,14 +53,16 @@ class EndsWriter(OutputWriter):
         if self.coefficients is None:
             return
         w = self.w
-        arguments = "".join(f", {n}: Tensor" for n in inputs_of(self.coefficients))
+        inputs = inputs_of(self.coefficients)
+        batch = f"{inputs[0]}.shape[0]" if inputs else "1"
+        arguments = "".join(f", {n}: Tensor" for n in inputs)
         w.line(f"def coefficients(self{arguments}) -> Coefficients:")
         with w.indented():
             what = (
                 "What does not change during a march" if self.problem.marching else "What does not depend on the fields"
             )
             w.line(f'"""{what}, computed once a call."""')
-            emitter = NodeEmitter(self.graph, self.coefficients, self.constants, w, {}, "1", self.helpers)
+            emitter = NodeEmitter(self.graph, self.coefficients, self.constants, w, {}, batch, self.helpers)
             derived = [n for n in self.coefficients.nodes if called(n.layer) is not None]
             for node in self.coefficients.nodes:
                 if node not in derived:

@@ -182,12 +182,19 @@ class LiveModule(nn.Module):
 
     def __setattr__(self, name: str, value: Any) -> None:
         """`net.V = 0.2` sets the values of an unconstrained learned array, as properties do for constrained ones."""
-        learned = self.__dict__.get("_parameters", {}).get(name)
+        stored = self.__dict__.get("_parameters", {})
+        learned = stored.get(name, stored.get(f"raw_{name}"))
         if learned is None or value is None or isinstance(value, nn.Parameter):
             super().__setattr__(name, value)
             return
-        with torch.no_grad():
-            learned.copy_(torch.as_tensor(value, dtype=learned.dtype, device=learned.device))
+        try:
+            with torch.no_grad():
+                if name in stored:
+                    learned.copy_(torch.as_tensor(value, dtype=learned.dtype, device=learned.device))
+                else:
+                    super().__setattr__(name, value)
+        except (RuntimeError, TypeError) as error:
+            raise ValueError(f"'{name}' takes numbers of shape {list(learned.shape)}") from error
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled as what it was compiled from and its state; unpickling compiles again. Hooks are not kept."""

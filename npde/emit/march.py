@@ -55,6 +55,9 @@ class MarchWriter(EndsWriter):
                     w.line(f"{item.name} = {item.name}[:, :steps]")
             else:
                 w.line("steps = self.STEPS - start if steps is None else steps")
+            w.line("if steps < 0 or start < 0:")
+            with w.indented():
+                w.line('raise ValueError(f"steps and start must not be negative, got {steps} and {start}")')
             if any(kind == "weight" for kind, _ in self.stepwise):
                 w.line("if start + steps > self.STEPS:")
                 with w.indented():
@@ -108,6 +111,9 @@ class MarchWriter(EndsWriter):
         w.definition("_march", arguments, returns)
         with w.indented():
             w.block(LOOP_DOC)
+            w.line("if every is not None and every < 1:")
+            with w.indented():
+                w.line('raise ValueError(f"every must be at least 1, got {every}")')
             w.line("if torch.compiler.is_compiling() and steps > UNROLLED:")
             with w.indented():
                 w.line("return self._scan(state, sequence, c, steps, every, read)")

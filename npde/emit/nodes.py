@@ -29,6 +29,7 @@ from npde.graph.layers import (
     Join,
     KernelMatrix,
     LiftLayer,
+    MatrixRow,
     MatrixVector,
     Noise,
     Placeholder,
@@ -128,12 +129,13 @@ class NodeEmitter(SolveEmitter):
                 return self._circular_convolution(axes, inputs)
             case ClosureNetwork(name=name):
                 module = self.constants.module(name)
-                arguments = [self._ranked(i, n) for i, n in zip(inputs, node.inputs, strict=True)]
-                return f"{self._helper('pointwise_network')}(self.{module}, {', '.join(arguments)})"
+                return f"{self._helper('pointwise_network')}(self.{module}, {', '.join(inputs)})"
             case Reduction() as layer:
                 return self._reduction(layer, inputs[0])
             case MatrixVector():
                 return f'torch.einsum("nm...,bm...->bn...", {inputs[0]}, {inputs[1]})'
+            case MatrixRow(index=index):
+                return f"{inputs[0]}[{index}]"
             case DotChannels():
                 return f"({inputs[0]} * {inputs[1]}).sum(dim=-{1 + len(node.shape.extents)}, keepdim=True)"
             case LiftLayer(name=name):
@@ -182,7 +184,7 @@ class NodeEmitter(SolveEmitter):
         return f"{source}.narrow(-{1 + len(of.shape.extents)}, {layer.start}, {layer.stop - layer.start})"
 
     def _join(self, node: Node, inputs: list[str]) -> str:
-        batch = self.batch if node.shape.batch else "1"
+        batch = self._batch(node, inputs)
         parts = []
         for name, text in zip(node.inputs, inputs, strict=True):
             shape = self._node(name).shape
@@ -194,13 +196,6 @@ class NodeEmitter(SolveEmitter):
             parts.append(text if full else f"{brackets}.expand({batch}, {grid})")
         return parts[0] if len(parts) == 1 else f"torch.cat(({', '.join(parts)}), dim=1)"
 
-    def _ranked(self, text: str, name: str) -> str:
-        """An array with all its axes, channels first: what joins along the channels."""
-        shape = self._node(name).shape
-        if shape.batch:
-            return text
-        return f"{text}.expand(1, {shape.channels}, {', '.join(str(e) for e in shape.extents)})"
-
     def _circular_convolution(self, axes: tuple[int, ...], inputs: list[str]) -> str:
         shifts = tuple(-self.constants.zero_index(a) for a in axes)
         dims = tuple(a - self.dimension for a in axes)
@@ -208,11 +203,15 @@ class NodeEmitter(SolveEmitter):
         centered = f"torch.roll({scaled}, {shifts!r}, {dims!r})" if any(shifts) else scaled
         return f"{self._helper('circular_convolution')}({inputs[0]}, {centered}, {dims!r})"
 
-    # --- stencils -----------------------------------------------------------------------------------------------------
-
-    # --- ghost cells --------------------------------------------------------------------------------------------------
-
     # --- sums and solves ----------------------------------------------------------------------------------------------
+
+    def _batch(self, node: Node, inputs: list[str]) -> str:
+        """The samples of a joined array; in a block without a state those of a part that has them."""
+        if not node.shape.batch:
+            return "1"
+        if self.batch != "state.shape[0]" or "state" in self.block.inputs:
+            return self.batch
+        return next(f"{t}.shape[0]" for n, t in zip(node.inputs, inputs, strict=True) if self._node(n).shape.batch)
 
     def _reduction(self, layer: Reduction, source: str) -> str:
         dims = tuple(i - self.dimension for i in layer.axes)

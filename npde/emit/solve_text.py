@@ -13,6 +13,7 @@ from npde.graph.layers import (
     SolveLayer,
     SteadyFactors,
     SteadySolve,
+    Weight,
 )
 
 
@@ -52,12 +53,13 @@ class SolveEmitter(WallEmitter):
         grid = self.graph.scheme.grid.shape
         if of.shape.extents == grid:
             return f"{source}.flatten(-{self.dimension})" if self.dimension > 1 else source
-        if all(e == 1 for e in of.shape.extents):
+        if all(e == 1 for e in of.shape.extents) and (of.shape.batch or isinstance(of.layer, Weight)):
             return f"{source}[{', '.join(['...', *['0'] * (self.dimension - 1), ':'])}]"
         # A coefficient has an axis for its components, or two.
-        lead = [self.batch, of.shape.channels] if of.shape.batch else [f"*{source}.shape[:-{self.dimension}]"]
-        shape = ", ".join(map(str, [*lead, *grid]))
-        return f"{source}.expand({shape}).flatten(-{self.dimension})"
+        whole = grid if any(e > 1 for e in of.shape.extents) else of.shape.extents
+        lead = ["-1", of.shape.channels] if of.shape.batch else [f"*{source}.shape[:-{self.dimension}]"]
+        shape = ", ".join(map(str, [*lead, *whole]))
+        return f"{source}.expand({shape})" + (f".flatten(-{self.dimension})" if self.dimension > 1 else "")
 
     def _affine_weights(self, layer: AffineWeights) -> str:
         """The matrix of an affine block; a released one brings its own weights."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from npde.diagnostics import Code, Collector, InternalError
 from npde.diagnostics.catalogue import data as codes
 from npde.files.hdf5 import failure, listed, opened, present
-from npde.files.layouts import LAYOUTS, Layout, Listing, Slot, listing, member, recognize
+from npde.files.layouts import LAYOUTS, Layout, Listing, Slot, UnlikeSamples, listing, member, recognize
 from npde.files.limits import SHARE, available_bytes, human
 from npde.files.resize import resized
 from npde.model.problem import Coordinate, Field, Input, Output, Problem
@@ -105,6 +105,8 @@ def _listing(path: str | os.PathLike[str], file: h5py.File, layout: Layout | Non
         raise failure(nowhere, codes.UNKNOWN_LAYOUT, NOWHERE, path=path, present=present(file))
     try:
         return listing(file, chosen)
+    except UnlikeSamples as error:
+        raise failure(nowhere, codes.UNLIKE_SAMPLES, NOWHERE, path=path, why=str(error)) from error
     except (KeyError, ValueError, AttributeError, IndexError) as error:
         raise failure(nowhere, codes.UNKNOWN_LAYOUT, NOWHERE, path=path, present=present(file)) from error
 
@@ -146,7 +148,7 @@ class _Reader:
         problem = self.problem
         slots = [(declared, self._slot(declared)) for declared in self._declared()]
         found = [(declared, slot) for declared, slot in slots if slot is not None]
-        known = listed([*self.listing.arrays])
+        known = self._present()
         for target in problem.inputs:
             if self._slot(target) is None:
                 self._report(codes.NO_SUCH_DATA_SET, target.span, name=self._name(target), present=known)
@@ -154,6 +156,14 @@ class _Reader:
             first = problem.fields[0]
             self._report(codes.NO_SUCH_DATA_SET, first.span, name=self._name(first), present=known)
         return found
+
+    def _present(self) -> str:
+        """The arrays of the file; those whose channels are fields, with the fields they could be."""
+        stacked = self.listing.stacked
+        if stacked is None or len(stacked.shape) < 3:
+            return listed([*self.listing.arrays])
+        width = sum(math.prod(f.shape) for f in self.problem.fields)
+        return f"an array of {stacked.shape[2]} channels, and the fields of the model have {width}"
 
     def _declared(self) -> tuple[Declared, ...]:
         return (*self.problem.fields, *self.problem.inputs, *self.problem.outputs)

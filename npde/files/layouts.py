@@ -48,6 +48,10 @@ class Listing:
     stacked: Slot | None = None
 
 
+class UnlikeSamples(Exception):
+    """Samples of one file that have different shapes."""
+
+
 def recognize(file: h5py.File) -> Layout | None:
     """Which layout a file is in; None when it is in none."""
     if _group(file, "t0_fields") or _group(file, "t1_fields"):
@@ -181,7 +185,7 @@ def _with_channel(load: Callable[[int | None], Array]) -> Callable[[int | None],
 def _same_shape(data: h5py.Dataset, shape: tuple[int, ...]) -> None:
     """Samples of one file have one shape, and a stranger's file may claim otherwise."""
     if data.shape != shape:
-        raise ValueError(f"'{data.name}' has shape {data.shape}, the first sample {shape}")
+        raise UnlikeSamples(f"'{data.name}' has shape {list(data.shape)}, the first sample {list(shape)}")
 
 
 def _samples(file: h5py.File) -> Iterator[str]:

@@ -51,6 +51,7 @@ from npde.graph.layers import (
     KernelMatrix,
     LiftLayer,
     Loop,
+    MatrixRow,
     MatrixVector,
     Noise,
     Placeholder,
@@ -216,7 +217,15 @@ class _Counter:
                 colors = prod(2 * r + 1 for r in pattern_reach(offsets)) * node.layer.channels
                 return self._block(self.graph.block(name), nodes, blocks).times(colors)
             case (
-                Placeholder() | Weight() | InputArray() | Coefficient() | Channels() | Crop() | Flatten() | Unflatten()
+                Placeholder()
+                | Weight()
+                | InputArray()
+                | Coefficient()
+                | Channels()
+                | MatrixRow()
+                | Crop()
+                | Flatten()
+                | Unflatten()
             ):
                 return Cost()
             case _:
@@ -240,7 +249,7 @@ class _Counter:
         match node.layer:
             case Placeholder() | Weight() | InputArray() | Coefficient() | Channels() | Crop() | Join() | Extend():
                 return 0
-            case Call() | Loop() | AffineWeights() | Flatten() | Unflatten():
+            case Call() | Loop() | AffineWeights() | MatrixRow() | Flatten() | Unflatten():
                 return 0  # blocks are counted by `_node`, views cost nothing
             case CoordinateArray():
                 return 2 * count

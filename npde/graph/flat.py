@@ -189,6 +189,7 @@ class FlatLowering(Lowering):
         weight, density, *over = expr.args
         axes = tuple(self.axis(x) for x in over)
         source = self.value(density, self.interior)
+        source = self._expanded(source, (self.cells,), self.interior, f"{source}_along")
         matrix = self.names.matrix(self, weight, axes)
         shape = Shape(self.shape(source).batch, self.shape(source).channels, (self.cells,))
         return self.builder.add(Dense((0,)), (source, matrix), shape, self.interior, f"{matrix}_of_{source}")

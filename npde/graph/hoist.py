@@ -16,6 +16,7 @@ from npde.graph.layers import (
     CoordinateArray,
     Factorization,
     InputArray,
+    Join,
     Placeholder,
     Propagator,
     SteadyFactors,
@@ -50,7 +51,7 @@ def changes(block: Block, *, time_too: bool = True) -> bool:
 def _hoist_block(block: Block, blocks: dict[str, Block], builder: BlockBuilder, exported: dict[str, None]) -> Block:
     fixed: dict[str, str] = {}
     for node in block.nodes:
-        if _invariant(node, fixed, blocks):
+        if _invariant(node, fixed, blocks) and not _spreads_over_the_batch(block, node):
             inputs = tuple(fixed[i] for i in node.inputs)
             builder.span = node.span
             fixed[node.name] = builder.add(node.layer, inputs, node.shape, node.region, node.name)
@@ -79,6 +80,11 @@ def _invariant(node: Node, fixed: dict[str, str], blocks: dict[str, Block]) -> b
             return True
         case _:
             return (bool(node.inputs) and all(i in fixed for i in node.inputs)) or _is_constant(node)
+
+
+def _spreads_over_the_batch(block: Block, node: Node) -> bool:
+    """Whether an array gets its samples from the state alone: one for each, all alike."""
+    return isinstance(node.layer, Join) and node.shape.batch and not any(block.node(i).shape.batch for i in node.inputs)
 
 
 def _is_constant(node: Node) -> bool:

@@ -204,6 +204,13 @@ class MatrixVector:
 
 
 @dataclass(frozen=True, slots=True)
+class MatrixRow:
+    """Row `index` of a matrix of components, as a vector."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
 class DotChannels:
     """Σ_c a_c b_c, one channel."""
 
@@ -379,6 +386,7 @@ Layer: TypeAlias = (
     | ClosureNetwork
     | Reduction
     | MatrixVector
+    | MatrixRow
     | DotChannels
     | LiftLayer
     | ReadOut

@@ -22,6 +22,7 @@ from npde.graph.layers import (
     DotChannels,
     Join,
     LiftLayer,
+    MatrixRow,
     MatrixVector,
     Noise,
     Pointwise,
@@ -141,12 +142,19 @@ class OperatorLowering(ArrayLowering):
         return self.builder.add(layer, (source, weight), out, region, f"{meaning.name}_of_{_last(source)}")
 
     def _everywhere(self, name: str, region: Region) -> str:
-        """An array expanded over the whole region: what a convolution needs."""
+        """An array expanded over the whole region, with all its axes: what a convolution needs."""
+        return self._expanded(name, self.full(region), region, f"{name}_everywhere")
+
+    def _ranked(self, name: str, region: Region) -> str:
+        """An array with all its axes, of the extents that it has."""
+        return self._expanded(name, self.shape(name).extents, region, f"{name}_ranked")
+
+    def _expanded(self, name: str, extents: tuple[int, ...], region: Region, hint: str) -> str:
+        """An array with all its axes, of these extents; what does not vary over samples may lack some."""
         shape = self.shape(name)
-        if shape.extents == self.full(region):
+        if shape.batch and shape.extents == extents:
             return name
-        whole = Shape(shape.batch, shape.channels, self.full(region))
-        return self.builder.add(Join(), (name,), whole, region, f"{name}_everywhere")
+        return self.builder.add(Join(), (name,), Shape(shape.batch, shape.channels, extents), region, hint)
 
     def _kernel(self, symbol: sp.Symbol, meaning: LearnedStencil) -> str:
         layer = Weight(self.names.weight(symbol), meaning.per_step)
@@ -179,6 +187,7 @@ class OperatorLowering(ArrayLowering):
         source = self.value(density, Region(tuple(0 if i in axes else h for i, h in enumerate(region.halo))))
         shape = self.shape(source)
         extents = tuple(a.cells if i in axes else shape.extents[i] for i, a in enumerate(self.scheme.grid.axes))
+        source = self._expanded(source, extents, self.interior, f"{source}_along")
         out = Shape(shape.batch, shape.channels, extents)
         if isinstance(expr, op.NonlocalConvolution):
             kernel = self._symbol(weight, self.interior)
@@ -221,23 +230,23 @@ class OperatorLowering(ArrayLowering):
         closure, *arguments = expr.args
         meaning = self.meaning(closure)
         assert isinstance(meaning, LearnedClosure)
-        inputs = tuple(self.value(a, region) for a in arguments)
+        inputs = tuple(self._ranked(self.value(a, region), region) for a in arguments)
         joined = joint([self.shape(i) for i in inputs])
         out = Shape(joined.batch, meaning.shape[0] if meaning.shape else 1, joined.extents)
         return self.builder.add(ClosureNetwork(meaning.name), inputs, out, region, f"{meaning.name}_value")
 
     def _read_out(self, expr: sp.Expr) -> str:
-        source = self.value(expr.args[0], self.interior)
+        source = self._ranked(self.value(expr.args[0], self.interior), self.interior)
         shape = self.shape(source)
         features = shape.channels
         for e in shape.extents:
             features *= e
         name, width = self.names.read_out(int(expr.args[1]), features, int(expr.args[2]))
-        out = Shape(True, width, (1,) * self.dimension)
+        out = Shape(shape.batch, width, (1,) * self.dimension)
         return self.builder.add(ReadOut(name, features, width), (source,), out, self.interior, "read_out")
 
     def _regions(self, expr: sp.Expr) -> str:
-        source = self.value(expr.args[0], self.interior)
+        source = self._everywhere(self.value(expr.args[0], self.interior), self.interior)
         count = int(expr.args[1])
         tiles = _tiles(count, self.dimension)
         shape = self.shape(source)
@@ -262,6 +271,8 @@ class OperatorLowering(ArrayLowering):
                 whole = self.value(expr.args[0], region)
                 k = int(expr.args[1])
                 shape = self.shape(whole)
+                if len(getattr(self.meaning(expr.args[0]), "shape", ())) == 2:
+                    return add(MatrixRow(k), (whole,), shape, region, f"{whole}_{k}")
                 one = Shape(shape.batch, 1, shape.extents)
                 return add(Channels(k, k + 1), (whole,), one, region, f"{whole}_{k}")
             case op.Stack():
@@ -282,7 +293,7 @@ class OperatorLowering(ArrayLowering):
             case op.ClosureApply():
                 return self._closure(expr, region)
             case op.LiftOf():
-                operand = self.value(expr.args[0], region)
+                operand = self._ranked(self.value(expr.args[0], region), region)
                 channels = int(expr.args[2])
                 layer = self.names.lift(int(expr.args[1]), self.shape(operand).channels, channels)
                 shape = self.shape(operand)

@@ -312,8 +312,8 @@ def overridden(
         return None
     span = base.span if base else NOWHERE
     if steps is None and dt is None and base is not None:
-        return March(name, base.steps, base.dt, span)
-    return March(name, steps, dt, span)
+        return March(name, base.steps, base.dt, span, by_option=True)
+    return March(name, steps, dt, span, by_option=True)
 
 
 def check_divides(scope: Scope, draft: Draft, march: March, overrides: Overrides) -> None:

@@ -185,12 +185,18 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class March:
-    """The time scheme by name; exactly one of `steps` and `dt` is set."""
+    """The time scheme by name; exactly one of `steps` and `dt` is set. `by_option`: the command line has the last word on it."""
 
     scheme: str
     steps: int | None
     dt: Fraction | float | Literal["auto"] | None
     span: Span = _span()
+    by_option: bool = False
+
+    @property
+    def place(self) -> Span:
+        """Where the file says so; nowhere if an option does."""
+        return NOWHERE if self.by_option else self.span
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,8 @@ class Calculus:
         if isinstance(e, sp.Symbol):
             if e.name.rstrip("'") in self.table.coordinates and e not in self.table.twins:
                 return True
-            return not self.table.varies(e) and self.table.shape(e) == () and not self.table.is_kernel(e)
+            on_grid = {c.rstrip("'") for c in self.table.varies(e)} & {*self.table.space}
+            return not on_grid and self.table.shape(e) == () and not self.table.is_kernel(e)
         return not isinstance(e, op.GridOperator) and all(self.is_closed(a) for a in e.args)
 
     def shape(self, e: sp.Expr) -> Shape:
@@ -145,7 +146,19 @@ class Calculus:
         def exact(part: sp.Expr) -> sp.Expr:
             return sp.Add(*(sp.diff(part, self.table.coordinates[c], 2) for c in space))
 
-        return self._linear(e, frozenset(space), exact, op.Lap)
+        def opaque(part: sp.Expr) -> sp.Expr:
+            return self._by_axes(part) if self._has_closed_factor(part) else op.Lap(part)
+
+        return self._linear(e, frozenset(space), exact, opaque)
+
+    def _has_closed_factor(self, product: sp.Expr) -> bool:
+        """Whether a product does not vary along some axis, or what of it does is a closed form: then its second difference there
+        is nothing, or its exact derivative."""
+        factors = sp.Mul.make_args(product)
+        return any(all(self.is_closed(f) for f in factors if c in self.varies(f)) for c in self.table.space)
+
+    def _by_axes(self, e: sp.Expr) -> sp.Expr:
+        return sp.Add(*(self.diff(e, c, 2) for c in self.table.space))
 
     def face_diff(self, e: sp.Expr, coordinate: str) -> sp.Expr:
         """∂e/∂x of a flux."""

@@ -111,8 +111,11 @@ class Classifier:
         source = not symbols & self.unknowns
         if e.count_ops() > LARGEST_CLASSIFIED:
             return Term(e, False, False, False, source, order, (), span)
-        linear = degrees(e, self.unknowns) == {1}
-        return Term(e, linear, self.is_constant(e), self.is_conservative(e), source, order, self.affine_in(e), span)
+        found = degrees(e, self.unknowns)
+        constant, conservative = self.is_constant(e), self.is_conservative(e)
+        return Term(
+            e, found == {1}, constant, conservative, source, order, self.affine_in(e), span, affine=found == {0, 1}
+        )
 
     def is_constant(self, e: sp.Expr) -> bool:
         """Whether no coefficient in an expression varies over space or time."""

@@ -52,7 +52,8 @@ class Term:
 
     `linear`: homogeneous of degree one in the unknowns. `constant`: its coefficients do not vary over space or time (they may
     be learned scalars). `conservative`: a discrete divergence, so its sum over a periodic grid vanishes. `order`: the highest
-    derivative in it (0: pointwise). `affine_in`: learned names it is affine in. `source`: free of unknowns.
+    derivative in it (0: pointwise). `affine_in`: learned names it is affine in. `source`: free of unknowns. `affine`: linear but
+    for a source that is not written out, as `F*(1 - u)`.
     """
 
     expression: sp.Expr
@@ -63,6 +64,7 @@ class Term:
     order: int
     affine_in: tuple[str, ...]
     span: Span
+    affine: bool = False
 
 
 @dataclass(frozen=True, slots=True)

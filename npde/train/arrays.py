@@ -73,6 +73,10 @@ def trajectories(
     chosen = start or found_start(network, checked, states, whole, steps[0])
     if chosen == "data":
         _needs_all(network, observed)
+    if len(steps) == 1 and (chosen == "data" or (steps[0] == 0 and not _learns_start(network, checked))):
+        network.fail(
+            codes.MISSING_DATA, name="second frame", why="a rollout that starts from the only frame has nothing to meet"
+        )
     return Dataset(
         inputs=checked,
         states=states,
@@ -87,6 +91,12 @@ def trajectories(
         by_first_step=not network.is_autonomous,
         whole_march=network.steps,
     )
+
+
+def _learns_start(network: Network, inputs: Mapping[str, Tensor]) -> bool:
+    """Whether the initial state depends on something learned."""
+    one = tuple(x[:1].to(network.device, network.dtype) for x in inputs.values())
+    return network.first_state(one).requires_grad
 
 
 def solutions(module: nn.Module, fields: Arrays, *, inputs: Arrays = EMPTY, mask: Arrays = EMPTY) -> Dataset:

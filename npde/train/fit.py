@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from npde.diagnostics import DiagnosticError
+from npde.diagnostics import DiagnosticError, NpdeError
 from npde.diagnostics.catalogue import training as codes
 from npde.source import Source
 from npde.train.arrays import from_file
@@ -124,14 +124,19 @@ class _training:
 
 
 def _dataset(network: Network, data: Dataset | Data | str | os.PathLike[str]) -> Dataset:
+    from npde.files import Data, read
+
     if isinstance(data, Dataset):
         return data
     if isinstance(data, str | os.PathLike):
-        from npde.files import read
-
         if network.problem is None:
             raise TypeError("A data file can be read for a compiled model only; give a Dataset.")
         data = read(data, network.problem)
+    if not isinstance(data, Data):
+        raise NpdeError(
+            "The data of a fit are the path of a file, or a `Dataset`: npde.train.trajectories(net, {'u': array}, times) makes "
+            f"one of arrays. This is a {type(data).__name__}."
+        )
     return from_file(network.module, data)
 
 

@@ -32,6 +32,7 @@ from npde.graph.layers import (
     Layer,
     LiftLayer,
     Loop,
+    MatrixRow,
     MatrixVector,
     Noise,
     Placeholder,
@@ -107,6 +108,8 @@ def label(graph: LayerGraph, layer: Layer, inputs: tuple[Shape, ...], shape: Sha
             return Label(kind, "sum", f"{kind} over {over}" if over else kind)
         case MatrixVector():
             return Label("matrix_vector", "pointwise", "matrix of components")
+        case MatrixRow(index=index):
+            return Label("row", "pointwise", f"row {index} of a matrix")
         case DotChannels():
             return Label("dot", "pointwise", "dot product of components")
         case RegionIntegrals(tiles=tiles):

@@ -21,6 +21,7 @@ from npde.graph.layers import (
     Join,
     LiftLayer,
     Loop,
+    MatrixRow,
     MatrixVector,
     Noise,
     Placeholder,
@@ -166,6 +167,8 @@ class Wording:
                 return f"{kind}({texts[0]})"
             case MatrixVector():
                 return f"{texts[0]}@{texts[1]}"
+            case MatrixRow(index=index):
+                return f"{texts[0]}[{index}]"
             case DotChannels():
                 return f"dot({texts[0]}, {texts[1]})"
             case LiftLayer():

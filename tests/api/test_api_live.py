@@ -6,6 +6,7 @@ import copy
 import io
 import linecache
 import pickle
+import re
 import subprocess
 import sys
 import traceback
@@ -210,3 +211,28 @@ def test_as_rnn_refuses_what_does_not_fit() -> None:
         rnn(torch.zeros(6, 2, 3, dtype=torch.float64), torch.zeros(1, 3, 8, dtype=torch.float64))
     with pytest.raises(NpdeError, match='network="rnn"'):
         compiled().as_rnn()
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        ({"steps": -1}, "steps and start must not be negative, got -1 and 0"),
+        ({"start": -1}, "steps and start must not be negative, got 6 and -1"),
+        ({"start": 9}, "steps and start must not be negative, got -4 and 9"),
+        ({"every": 0}, "every must be at least 1, got 0"),
+    ],
+)
+def test_steps_that_cannot_be_are_refused(counts: dict[str, int], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        compiled()(**counts)
+
+
+@pytest.mark.parametrize("name", ["D", "c"])
+@pytest.mark.parametrize("value", [torch.ones(2), "much"])
+def test_values_of_the_wrong_shape_are_refused_by_name(name: str, value: object) -> None:
+    net = compiled()
+    shape = "[32]" if name == "c" else "[]"
+    with pytest.raises(ValueError, match=re.escape(f"'{name}' takes numbers of shape {shape}")):
+        setattr(net, name, value)
+    net.c = 0.5
+    assert net.c.tolist() == [0.5] * 32

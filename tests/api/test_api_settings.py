@@ -61,6 +61,7 @@ def test_march(text: str, expected: MarchOption) -> None:
         ("grid", "2x=8"),
         ("grid", {"x": "many"}),
         ("grid", {"x": True}),
+        ("grid", 16),
         ("march", "rk4,euler"),
         ("march", "rk4,steps=1.5"),
         ("march", "rk4,steps=10,dt=0.1"),

@@ -293,3 +293,42 @@ def test_examples_check_or_are_told_what_is_not_there_yet(npde) -> None:
         errors = {d["code"] for d in found if d["severity"] == "error"}
         assert all(code.startswith("N09") for code in errors), (name, errors)
         assert result.exit_code == (1 if errors else 0), name
+
+
+# --- options ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_option_that_is_repeated_adds_up(npde) -> None:
+    text = Path("heat.npde").read_text()
+    Path("plane.npde").write_text(
+        text.replace("x in", "x, y in")
+        .replace("u(x, t)", "u(x, y, t)")
+        .replace("grid x: 16", "grid x: 16, y: 16")
+        .replace("dxx(u)", "lap(u)")
+        + "boundary y: periodic\n"
+    )
+    result = npde("check", "plane.npde", "--grid", "x=8", "--grid", "y=9")
+    assert "grid     x: 8, y: 9" in result.stdout
+    assert "twice" in npde("check", "plane.npde", "--grid", "x=8", "--grid", "x=9", status=2).stderr
+
+
+def test_what_an_option_is_to_blame_for_points_at_no_line(npde) -> None:
+    result = npde("check", "heat.npde", "--march", "rk4,steps=1", status=1)
+    assert "--> heat.npde\n" in result.stdout
+    assert "The step comes from the option '--march'." in result.stdout
+
+
+def test_without_a_command_npde_says_what_there_is(npde) -> None:
+    result = npde(status=2)
+    assert result.stderr.startswith("Usage: npde")
+    assert "error" not in result.stderr.splitlines()[0]
+
+
+@pytest.mark.parametrize("command", [["run", "-o", "o.h5"], ["compile", "-o", "heat.py"]])
+def test_warnings_are_said_by_whatever_goes_on_with_a_file(npde, command: list[str]) -> None:
+    path = Path("heat.npde")
+    path.write_text(path.read_text() + "let unused = 1\n")
+    name, *rest = command
+    result = npde(name, "heat.npde", *rest)
+    assert "warning[N0213]: 'unused' is never used." in result.stderr
+    assert "warning" not in result.stdout

@@ -67,6 +67,7 @@ def test_new_lists_the_examples(npde) -> None:
     assert [line.split()[0] for line in lines] == sorted(examples())
     assert any(line.startswith("fisher ") and "Fisher-KPP" in line for line in lines)
     assert "no example 'heart'" in npde("new", "a", "--like", "heart", status=2).stderr
+    assert "did you mean 'gray_scott'?" in npde("new", "a", "--like", "gray_scot", status=2).stderr
 
 
 def test_every_example_can_be_started_from(npde) -> None:

@@ -339,7 +339,16 @@ def test_memory_is_that_of_the_machine(tmp_path: Path, heat: Problem, monkeypatc
 
 def test_damaged_samples_of_another_shape(tmp_path: Path, problem_of: Callable[[str], Problem]) -> None:
     arrays = {"0000__data": np.zeros((3, 4, 6, 3)), "0001__data": np.zeros((3, 4, 5, 3)), "0000__grid__t": T}
-    assert codes(write(tmp_path / "d.h5", **arrays), problem_of(FLOW)) == ["N1010"]
+    with pytest.raises(DiagnosticError, match="differ in shape") as caught:
+        read(write(tmp_path / "d.h5", **arrays), problem_of(FLOW))
+    assert caught.value.diagnostics[0].label == "'/0001/data' has shape [3, 4, 5, 3], the first sample [3, 4, 6, 3]"
+
+
+def test_channels_that_are_not_the_fields_are_counted(tmp_path: Path, problem_of: Callable[[str], Problem]) -> None:
+    arrays = {"0000__data": np.zeros((3, 4, 6, 2)), "0000__grid__t": T}
+    with pytest.raises(DiagnosticError) as caught:
+        read(write(tmp_path / "d.h5", **arrays), problem_of(FLOW))
+    assert "2 channels, and the fields of the model have 3" in caught.value.diagnostics[0].label
 
 
 def test_soft_links_in_circles_do_no_harm(tmp_path: Path, heat: Problem) -> None:

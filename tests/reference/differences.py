@@ -71,6 +71,8 @@ class Differences:
                 return np.stack(np.broadcast_arrays(*(again(i) for i in e.items)), axis=1)
             case _ if self._is_closed(e):
                 return self._exactly(e, axis, order, where)
+            case ex.Derivative(orders=((along, n),)) if along == name and self._is_closed(e.operand):
+                return self._exactly(e.operand, axis, order + n, where)
             case _:
                 return difference(e)
 

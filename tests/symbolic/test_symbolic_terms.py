@@ -16,7 +16,7 @@ DECLARED = (
     "learn K stencil 3\ninput s(t)\ninput g(x)\nlet V(x) = x^2"
 )
 
-L, C, P, S = "linear", "constant", "conservative", "source"
+L, C, P, S, A = "linear", "constant", "conservative", "source", "affine"
 CASES: list[tuple[str, set[str], int, tuple[str, ...]]] = [
     ("D*dxx(u)", {L, C, P}, 2, ("D",)),
     ("-u", {L, C}, 0, ()),
@@ -31,6 +31,7 @@ CASES: list[tuple[str, set[str], int, tuple[str, ...]]] = [
     ("dx(u^2/2)", {C, P}, 1, ()),
     ("dxx(dxx(u))", {L, C, P}, 4, ()),
     ("r*u*(1 - u)", {C}, 0, ("r",)),
+    ("r*(1 - u)", {C, A}, 0, ("r",)),
     ("u^3", {C}, 0, ()),
     ("f(u)", {C}, 0, ()),
     ("g", {S}, 0, ()),
@@ -51,7 +52,7 @@ CASES: list[tuple[str, set[str], int, tuple[str, ...]]] = [
 
 def flags(term: Term) -> set[str]:
     """The properties a term has."""
-    return {name for name in (L, C, P, S) if getattr(term, name)}
+    return {name for name in (L, C, P, S, A) if getattr(term, name)}
 
 
 @pytest.mark.parametrize(("expression", "properties", "order", "affine"), CASES)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from npde.diagnostics import DiagnosticError
-from npde.train import Network, split, supervised, trajectories
+from npde.diagnostics import DiagnosticError, NpdeError
+from npde.train import Network, fit, split, supervised, trajectories
 from npde.train.split import stratified
 
 TIMES = [1.0, 1.2, 1.4, 1.6]
@@ -281,3 +281,21 @@ def test_a_single_trajectory_is_divided_in_time(decay):
 def test_a_share_out_of_range_is_refused(scores, share):
     with failing("N1119", "val"):
         split(labelled(scores), share, seed=0)
+
+
+# --- what is no data --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("data", [{"u": np.zeros((1, 2, 6))}, 3, None])
+def test_a_fit_says_what_it_takes(decay, data):
+    with pytest.raises(NpdeError, match=f"npde.train.trajectories.*This is a {type(data).__name__}"):
+        fit(decay, data)
+
+
+def test_one_frame_is_nothing_to_learn_from(decay):
+    fields, inputs = arrays(frames=1)
+    with failing("N1113", "second frame"):
+        trajectories(decay, fields, [1.3], inputs=inputs, start="data")
+    with failing("N1113", "second frame"):
+        trajectories(decay, fields, [1.0], inputs=inputs, start="file")
+    assert len(trajectories(decay, fields, [1.3], inputs=inputs, start="file")) == 3

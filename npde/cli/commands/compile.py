@@ -27,6 +27,7 @@ def command(files: tuple[str, ...], output: str, overrides: dict[str, Any], free
     for file in files:
         compilation = recipe(file, overrides, free).compilation
         source = compilation.source
+        report.warnings(compilation)
         target = named(output, compilation.graph.name, len(files))
         if target == "-":
             click.echo(source, nl=False)

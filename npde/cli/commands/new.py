@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 
 import click
@@ -28,7 +29,9 @@ def command(name: str | None, like: str, is_list: bool, force: bool) -> None:
     if name is None:
         raise click.UsageError("Missing argument 'NAME'.", click.get_current_context())
     if like not in known:
-        raise click.BadParameter(f"there is no example '{like}'; `npde new --list` lists them.", param_hint="'--like'")
+        near = get_close_matches(like, known, n=1)
+        more = f"did you mean '{near[0]}'?" if near else "`npde new --list` lists them."
+        raise click.BadParameter(f"there is no example '{like}'; {more}", param_hint="'--like'")
     target = Path(name if name.endswith(".npde") else f"{name}.npde")
     text = with_name(known[like], target.stem)
     if target.exists() and not force:

@@ -90,6 +90,12 @@ OTHER_TIMES = Code(
     "declared here",
     "Each frame of a field belongs to one value of the marching coordinate.",
 )
+UNLIKE_SAMPLES = Code(
+    "N1015",
+    "The samples of '{path}' differ in shape.",
+    "{why}",
+    "All samples of a file have the same times and the same grid; they are read as one array.",
+)
 OUTSIDE_LINK = Code(
     "N1013",
     "'{name}' in '{path}' is a link to another file.",

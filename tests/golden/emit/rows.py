@@ -144,6 +144,8 @@ class Rows(nn.Module):
         if steps > s.shape[1]:
             raise ValueError(f"input 's' has {s.shape[1]} values for {steps} steps")
         s = s[:, :steps]
+        if steps < 0 or start < 0:
+            raise ValueError(f"steps and start must not be negative, got {steps} and {start}")
         s = s.movedim(1, 0).reshape(s.shape[1], s.shape[0], 8, 1)
         p = AtStep(
             s=s,
@@ -163,6 +165,8 @@ class Rows(nn.Module):
     ) -> tuple[Tensor, Tensor | None, tuple[Tensor, ...]]:
         """Steps. Returns the last state; with `every`, each `every`-th one from the start on; what `read` gives after
         each step. The latter two are stacked along axis 1."""
+        if every is not None and every < 1:
+            raise ValueError(f"every must be at least 1, got {every}")
         if torch.compiler.is_compiling() and steps > UNROLLED:
             return self._scan(state, sequence, c, steps, every, read)
         carry, frames, readings = self._begin(state), [state], []

@@ -142,6 +142,8 @@ class Soliton(nn.Module):
             state = self.initial_state(1)
         self._check_state(state)
         steps = self.STEPS - start if steps is None else steps
+        if steps < 0 or start < 0:
+            raise ValueError(f"steps and start must not be negative, got {steps} and {start}")
         return state, None, self.coefficients(), steps
 
     def _begin(self, state: Tensor) -> tuple[Tensor, ...]:
@@ -157,6 +159,8 @@ class Soliton(nn.Module):
     ) -> tuple[Tensor, Tensor | None, tuple[Tensor, ...]]:
         """Steps. Returns the last state; with `every`, each `every`-th one from the start on; what `read` gives after
         each step. The latter two are stacked along axis 1."""
+        if every is not None and every < 1:
+            raise ValueError(f"every must be at least 1, got {every}")
         if torch.compiler.is_compiling() and steps > UNROLLED:
             return self._scan(state, sequence, c, steps, every, read)
         carry, frames, readings = self._begin(state), [state], []
