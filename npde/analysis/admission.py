@@ -67,7 +67,7 @@ def admit_march(net: LiveModule, kept: int, batch: int, steps: int, every: int |
     """
     unit: torch.Tensor = net.unit  # type: ignore[assignment]
     state = numbers_of_state(net.graph)
-    frames = 0 if every is None else steps // every + 1
+    frames = steps // every + 1 if every else 0
     rough = batch * unit.element_size() * (kept * (steps if grad else 1) + 3 * state * frames)
     if unit.device.type == "meta" or rough < SMALL or rough <= _free(unit.device):
         return
