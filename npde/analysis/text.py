@@ -95,12 +95,13 @@ def ghost_text(rule: GhostRule) -> Iterator[str]:
     """`u[-1] = -u[0] + 2*g`: the ghost cells of one side, counted from the wall outwards; g is the wall's data."""
     name = str(rule.unknown)
     inside = [f"{name}[{j}]" if rule.side == "lower" else f"{name}[N-{j + 1}]" for j in range(64)]
-    yield f"{name} at the {rule.side} end of {rule.axis}" + (f", g = {formula(rule.data)}" if rule.data != 0 else "")
-    for k, (weights, data) in enumerate(zip(rule.weights, rule.data_weights, strict=True)):
+    given = [(i, d) for i, d in enumerate(rule.data) if d != 0]
+    named = {i: "g" if len(rule.data) == 1 else f"g{i + 1}" for i, _ in given}
+    yield f"{name} at the {rule.side} end of {rule.axis}" + "".join(f", {named[i]} = {formula(d)}" for i, d in given)
+    for k, (weights, shares) in enumerate(zip(rule.weights, rule.data_weights, strict=True)):
         ghost = f"{name}[-{k + 1}]" if rule.side == "lower" else f"{name}[N{f'+{k}' if k else ''}]"
         terms = [(w, inside[j]) for j, w in enumerate(weights)]
-        if rule.data != 0:
-            terms.append((data, "g"))
+        terms += [(shares[i], named[i]) for i, _ in given]
         yield f"    {ghost} = {linear_text(terms)}"
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import TypeVar
 
+import sympy as sp
+
 from npde.diagnostics import Collector, InternalError
 from npde.diagnostics.catalogue import numerics as numerics_codes
 from npde.diagnostics.catalogue import stability as codes
@@ -30,9 +32,9 @@ from npde.discretize.stability import Assessment, assess
 from npde.discretize.steady import solve_name, steady
 from npde.discretize.steps import automatic_steps, stated_steps
 from npde.model.limits import MAX_STEPS
-from npde.model.problem import Coordinate, March
+from npde.model.problem import Coordinate, March, Side
 from npde.symbolic.refusal import Refused
-from npde.symbolic.system import System
+from npde.symbolic.system import System, Wall
 
 Result = TypeVar("Result")
 
@@ -128,17 +130,27 @@ def grid_of(system: System) -> Grid:
 
 
 def ghost_rules(system: System, grid: Grid, read: Halo, collector: Collector) -> tuple[GhostRule, ...]:
-    """A rule for every wall whose ghost cells an expression reads, as wide as the widest request."""
-    axes = {a.name: a for a in grid.axes}
-    found = []
+    """A rule for every side whose ghost cells an expression reads, as wide as the widest request: from the conditions there,
+    or by extrapolation at an outflow."""
+    order = system.problem.numerics.order
+    sides: dict[tuple[sp.Symbol, str, Side], list[Wall]] = {}
     for wall in system.walls:
-        width = read.get((wall.unknown, wall.coordinate), 0)
-        if not width:
-            continue
-        try:
-            found.append(ghosts.rule(wall, axes[wall.coordinate], system.problem.numerics.order, width))
-        except ghosts.SingularWall:
-            collector.add(codes.SINGULAR_WALL.at(wall.span))
+        sides.setdefault((wall.unknown, wall.coordinate, wall.side), []).append(wall)
+    for left in system.problem.outflows:
+        own = (u.symbol for u in system.unknowns if u.field == left.field)
+        sides |= {(symbol, left.coordinate, left.side): [] for symbol in own}
+    axes = {a.name: a for a in grid.axes}
+    inside = halo(system.rates, system, order)
+    found = []
+    for (unknown, name, side), walls in sides.items():
+        width = read.get((unknown, name), 0)
+        if width and not walls:
+            found.append(ghosts.outflow(unknown, axes[name], side, order, width))
+        elif width:
+            try:
+                found.append(ghosts.rule(walls, axes[name], order, width, inside.get((unknown, name), 0)))
+            except ghosts.SingularWall:
+                collector.add(codes.SINGULAR_WALL.at(walls[0].span))
     return tuple(found)
 
 

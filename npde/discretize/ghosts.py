@@ -1,11 +1,18 @@
-"""Ghost cells: the polynomial through the wall condition and the nearest q interior cells.
+"""Ghost cells: the polynomial through the wall conditions and the nearest q interior cells.
 
 With s the distance from the wall into the domain in cells, cell j at s_j = j + 1/2, L_j the Lagrange polynomials of the q cells,
-Φ(s) = Π_j (s - s_j), and B[p] = Σ_m c_m (-1/h)^m p^(m)(0) the condition (n points outward):
+Φ(s) = Π_j (s - s_j), and B_i[p] = Σ_m c_im (-1/h)^m p^(m)(0) the r conditions there (n points outward):
 
-    p = Σ_j u_j L_j + γ Φ,      B[p] = g,      ghost_k = p(-k - 1/2) = Σ_j (L_j - Φ B[L_j]/B[Φ]) u_j + (Φ/B[Φ]) g
+    p = Σ_j u_j L_j + Σ_{i<r} γ_i s^i Φ,    B_i[p] = g_i,    ghost_k = p(-k - 1/2)
 
-q is the order of the scheme, except q = 1 at order 2 (the ghost cell then mirrors cell 0 through the wall).
+so that with M_ic = B_i[s^c Φ] the weight of g_i is Σ_c (s^c Φ)(-k - 1/2) (M⁻¹)_ci, and that of u_j is L_j(-k - 1/2) less these
+times B_i[L_j].
+
+q is the order of the scheme, except that at order 2, where equations read one ghost cell, it mirrors cell 0 through the wall.
+Where no condition is stated (outflow), p passes through as many cells as the order, and the last cells see one-sided differences.
+
+Eigenvalues of the closed operators: tests/discretize/test_discretize_closures.py; B. Gustafsson, The convergence rate for
+difference approximations to mixed initial boundary value problems, Math. Comp. 29 (1975) 396-406, for orders at walls.
 """
 
 from __future__ import annotations
@@ -17,6 +24,7 @@ from functools import cache
 import sympy as sp
 
 from npde.discretize.scheme import Axis, GhostRule
+from npde.model.problem import Side
 from npde.symbolic.system import Wall
 
 Polynomial = tuple[Fraction, ...]
@@ -24,48 +32,73 @@ Polynomial = tuple[Fraction, ...]
 
 
 class SingularWall(Exception):
-    """The condition does not determine the ghost cells on this grid."""
+    """The conditions do not determine the ghost cells on this grid."""
 
 
 def interior_cells(order: int) -> int:
-    """q: interior cells a ghost polynomial passes through."""
+    """q: interior cells that the first ghost polynomial passes through, where one ghost cell is read."""
     return 1 if order == 2 else order
 
 
-def rule(wall: Wall, axis: Axis, order: int, width: int) -> GhostRule:
-    """The ghost cells of one unknown at one side, `width` of them.
+def rule(walls: Sequence[Wall], axis: Axis, order: int, width: int, read: int = 1) -> GhostRule:
+    """The ghost cells of one unknown at one side, `width` of them, from all its conditions there; `read` by the equations.
 
     Raises:
-        SingularWall: B[Φ] = 0, so that no polynomial meets the condition.
+        SingularWall: M is singular, so that no polynomial meets the conditions.
     """
-    q = interior_cells(order)
-    basis, product = lagrange(q)
+    mirrors = order == 2 and read <= 1 and len(walls) == 1
+    length = order if width > 1 or not mirrors else 1
     h = _number(axis.spacing)
-    slopes = [sp.Mul(c, sp.Pow(-h, -m)) for m, c in enumerate(wall.coefficients)]
-
-    def condition(p: Polynomial) -> sp.Expr:
-        terms = [sp.Mul(c, _rational(derivative_at_zero(p, m))) for m, c in enumerate(slopes)]
-        return sp.Add(*terms)
-
-    below = condition(product)
-    if below == 0:
-        raise SingularWall
-    cells = [condition(p) for p in basis]
-    weights, data = [], []
+    factors = [[sp.Mul(c, sp.Pow(-h, -m)) for m, c in enumerate(wall.coefficients)] for wall in walls]
+    weights, shares = [], []
     for k in range(width):
+        basis, powers = _through(1 if mirrors and k == 0 else order, len(walls))
+        inverse = _inverse([[_applied(row, p) for p in powers] for row in factors])
         at = Fraction(-2 * k - 1, 2)
-        share = sp.Mul(_rational(evaluate(product, at)), sp.Pow(below, -1))
-        weights.append(tuple(_weight(evaluate(p, at), share, b) for p, b in zip(basis, cells, strict=True)))
-        data.append(share)
-    return GhostRule(wall.unknown, wall.coordinate, wall.side, tuple(weights), tuple(data), wall.data)
+        own = [_rational(evaluate(p, at)) for p in powers]
+        share = [sp.Add(*(sp.Mul(v, inverse[c][i]) for c, v in enumerate(own))) for i in range(len(walls))]
+        row = tuple(_weight(evaluate(p, at), share, [_applied(b, p) for b in factors]) for p in basis)
+        weights.append(row + (sp.Integer(0),) * (length - len(row)))
+        shares.append(tuple(share))
+    first = walls[0]
+    data = tuple(wall.data for wall in walls)
+    return GhostRule(first.unknown, first.coordinate, first.side, tuple(weights), tuple(shares), data)
 
 
-def _weight(value: Fraction, share: sp.Expr, condition: sp.Expr) -> sp.Expr:
-    return (
-        sp.together(_rational(value) - share * condition)
-        if share.free_symbols
-        else _rational(value) - share * condition
-    )
+def outflow(unknown: sp.Symbol, axis: Axis, side: Side, order: int, width: int) -> GhostRule:
+    """Ghost cells where no condition is stated: the polynomial through the nearest cells, as many as the order."""
+    basis, _ = lagrange(order)
+    weights = [tuple(_rational(evaluate(p, Fraction(-2 * k - 1, 2))) for p in basis) for k in range(width)]
+    return GhostRule(unknown, axis.name, side, tuple(weights), ((),) * width, ())
+
+
+def _applied(condition: Sequence[sp.Expr], p: Polynomial) -> sp.Expr:
+    """B[p]."""
+    return sp.Add(*(sp.Mul(c, _rational(derivative_at_zero(p, m))) for m, c in enumerate(condition)))
+
+
+def _inverse(matrix: list[list[sp.Expr]]) -> list[list[sp.Expr]]:
+    """The inverse of the conditions on s^c Φ."""
+    if len(matrix) == 1:
+        determinant = matrix[0][0]
+        adjugate = [[sp.Integer(1)]]
+    else:
+        whole = sp.Matrix(matrix)
+        determinant, adjugate = sp.expand(whole.det(method="berkowitz")), whole.adjugate().tolist()
+    if determinant == 0:
+        raise SingularWall
+    return [[sp.Mul(e, sp.Pow(determinant, -1)) for e in row] for row in adjugate]
+
+
+def _weight(value: Fraction, share: Sequence[sp.Expr], conditions: Sequence[sp.Expr]) -> sp.Expr:
+    whole = _rational(value) - sp.Add(*(s * b for s, b in zip(share, conditions, strict=True)))
+    return sp.together(whole) if whole.free_symbols else whole
+
+
+def _through(cells: int, conditions: int) -> tuple[tuple[Polynomial, ...], tuple[Polynomial, ...]]:
+    """L_j of the nearest cells, and s^i Φ for i < `conditions`."""
+    basis, product = lagrange(cells)
+    return basis, tuple((Fraction(0),) * i + product for i in range(conditions))
 
 
 @cache

@@ -57,16 +57,16 @@ class Stencil:
 
 @dataclass(frozen=True, slots=True)
 class GhostRule:
-    """Ghost cells of one unknown at one side: `ghost_k = Σ_j weights[k][j] u_j + data_weights[k] * data`, k and j counted from
-    the wall (ghost 0 and cell 0 touch it). Weights are exact numbers, or expressions in learned wall coefficients and position
-    along the wall. Periodic axes have no rule: they wrap."""
+    """Ghost cells of one unknown at one side: `ghost_k = Σ_j weights[k][j] u_j + Σ_i data_weights[k][i] data[i]`, k and j counted
+    from the wall (ghost 0 and cell 0 touch it), i over the conditions there: none at an outflow. Weights are exact numbers, or
+    expressions in learned wall coefficients and position along the wall. Periodic axes have no rule: they wrap."""
 
     unknown: sp.Symbol
     axis: str
     side: Side
     weights: tuple[tuple[sp.Expr, ...], ...]
-    data_weights: tuple[sp.Expr, ...]
-    data: sp.Expr
+    data_weights: tuple[tuple[sp.Expr, ...], ...]
+    data: tuple[sp.Expr, ...]
 
 
 @dataclass(frozen=True, slots=True)

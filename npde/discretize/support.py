@@ -7,33 +7,27 @@ import re
 import sympy as sp
 
 from npde.diagnostics import Collector
-from npde.diagnostics.catalogue import not_yet
+from npde.diagnostics.catalogue import conditions, not_yet
 from npde.diagnostics.catalogue import numerics as codes
-from npde.discretize.ghosts import interior_cells
 from npde.discretize.halo import Halo
 from npde.discretize.scheme import Grid
-from npde.model.problem import Input, LearnedCoefficient
+from npde.model.counting import times
+from npde.model.orders import AxisOrders, axis_orders
+from npde.model.problem import Input, LearnedCoefficient, LearnedStencil
 from npde.source import NOWHERE, Span
 from npde.symbolic import operators as op
 from npde.symbolic.calculus import REDUCING, values
 from npde.symbolic.context import calculus_of
 from npde.symbolic.system import System
 
-ORDERS = (2, 4, 6)
-
 
 def check(system: System, collector: Collector) -> None:
-    """Refuse what is not built yet: order 8, one-sided, absorbing and high-order closures."""
+    """Refuse what is not built yet (absorbing layers), and walls that no closure fits."""
     problem = system.problem
-    for outflow in problem.outflows:
-        collector.add(not_yet.OUTFLOW.at(outflow.span, field=outflow.field))
     for layer in problem.absorbing:
         collector.add(not_yet.ABSORBING.at(layer.span))
     if problem.numerics.upwind is not None:
         collector.add(not_yet.UPWIND.at(_word(system, r"\bupwind\b")))
-    if problem.numerics.order not in ORDERS:
-        collector.add(not_yet.ORDER_EIGHT.at(_word(system, r"order +8\b"), order=problem.numerics.order))
-        return
     for c in problem.space:
         if c.name not in problem.periodic:
             _check_bounded(system, c.name, collector)
@@ -48,35 +42,34 @@ def _word(system: System, pattern: str) -> Span:
 
 
 def _check_conditions(system: System, collector: Collector) -> None:
+    """Conditions are of lower order than the derivatives that they close; what has none is of first order."""
+    orders = derivatives(system)
     for condition in system.problem.conditions:
-        if condition.order > 1:
-            collector.add(not_yet.HIGH_CONDITION.at(condition.span, order=condition.order))
+        highest = orders.of(condition.field, condition.coordinate)
+        if condition.order >= max(highest, 2):
+            data = {"order": str(condition.order), "coordinate": condition.coordinate, "highest": str(highest)}
+            collector.add(conditions.HIGH_CONDITION.at(condition.span, **data))
+    for left in system.problem.outflows:
+        count = orders.of(left.field, left.coordinate)
+        if count > 1:
+            hint = f"`dn({left.field}) = 0` lets pass what the flow carries." if count == 2 else ""
+            where = {"field": left.field, "coordinate": left.coordinate}
+            collector.add(conditions.OUTFLOW_ORDER.at(left.span, hint=hint, count=times(count), **where))
+
+
+def derivatives(system: System) -> AxisOrders:
+    """The highest derivative of each field across each axis in the equations."""
+    problem = system.problem
+    sides = [side for e in problem.equations for side in (e.left, e.right)]
+    stencils = {d.name: d for d in problem.learned if isinstance(d, LearnedStencil)}
+    return axis_orders(sides, tuple(c.name for c in problem.space), stencils)
 
 
 def _check_bounded(system: System, axis: str, collector: Collector) -> None:
     for terms in system.terms:
         for term in terms:
-            highest = across(term.expression, axis)
-            if highest > 2:
-                collector.add(not_yet.HIGH_ON_WALLS.at(term.span, order=highest, coordinate=axis))
             if _reads_nonlocal(term.expression, axis, False):
                 collector.add(not_yet.NONLOCAL_AT_WALLS.at(term.span, coordinate=axis))
-
-
-def across(e: sp.Expr, axis: str) -> int:
-    """The highest derivative across one axis, nested ones added up; a learned stencil counts as order 2."""
-    inner = max((across(a, axis) for a in values(e)), default=0)
-    match e:
-        case op.Diff():
-            return inner + (int(e.args[2]) if str(e.args[1]) == axis else 0)
-        case op.FaceDiff():
-            return inner + (1 if str(e.args[1]) == axis else 0)
-        case op.Lap():
-            return inner + 2
-        case op.KernelApply():
-            return max(inner, 2)
-        case _:
-            return inner
 
 
 def _reads_nonlocal(e: sp.Expr, axis: str, beyond: bool) -> bool:
@@ -101,7 +94,7 @@ def check_cells(system: System, grid: Grid, read: Halo, collector: Collector) ->
         widest = max((n for (_, name), n in read.items() if name == axis.name), default=0)
         if not widest:
             continue
-        needed = widest if axis.periodic else max(interior_cells(order), widest)
+        needed = widest if axis.periodic else max(order, widest)
         if axis.cells < needed:
             why = f"stencils and ghost cells need {needed}"
             span = next((c.span for c in system.problem.space if c.name == axis.name), NOWHERE)
@@ -117,8 +110,6 @@ def space_order(system: System) -> int:
     A learned array or input in a flux is averaged over two cells: order 2. At a wall the nearest cell stands for it: order 1
     where a flux crosses a wall that states a slope. In a centered difference across a wall its ghost value is that of the
     nearest cell: order 1. A learned stencil claims order 2, as does the midpoint sum on a bounded axis.
-    At order 2 a difference of first differences reads a second ghost cell, which is of first order next to a wall that
-    states a slope (measured in tests/convergence).
     """
     calculus = calculus_of(system)
     meanings = dict(system.symbols)
@@ -132,9 +123,7 @@ def space_order(system: System) -> int:
     for e in system.rates:
         for o in e.atoms(op.GridOperator):
             claimed = min(claimed, _claim(o, bounded, array_along))
-            nested = system.problem.numerics.order == 2 and _reads_second_ghost(o, system)
-            crossed = isinstance(o, op.FaceDiff) and array_along(o.args[0], str(o.args[1])) and _crosses_wall(o, system)
-            if nested or crossed:
+            if isinstance(o, op.FaceDiff) and array_along(o.args[0], str(o.args[1])) and _crosses_wall(o, system):
                 claimed = 1
     return claimed
 
@@ -151,15 +140,6 @@ def _crosses_wall(o: sp.Expr, system: System) -> bool:
         if not closed or not all(slope in sp.Mul.make_args(t) for t in sp.Add.make_args(sp.expand_mul(flux))):
             return True
     return False
-
-
-def _reads_second_ghost(o: sp.Expr, system: System) -> bool:
-    """Whether a difference of first differences along an axis meets a wall that states a slope."""
-    if not isinstance(o, op.Diff):
-        return False
-    sloped = {w.coordinate for w in system.walls if any(c != 0 for c in w.coefficients[1:])}
-    inner = [d for d in o.args[0].atoms(op.Diff) if d.args[1] == o.args[1]]
-    return str(o.args[1]) in sloped and bool(inner)
 
 
 def _claim(o: sp.Expr, bounded: set[str], array_along: object) -> int:

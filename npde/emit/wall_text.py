@@ -48,7 +48,7 @@ class WallEmitter(StencilEmitter):
         source: str,
         axis: int,
         layer: Ghost,
-        data: dict[int, tuple[str, str]],
+        data: dict[tuple[int, int], tuple[str, str]],
         symbols: dict[sp.Symbol, str],
     ) -> None:
         width = layer.widths[axis]
@@ -71,10 +71,10 @@ class WallEmitter(StencilEmitter):
         self.writer.assign(name, f"torch.cat(({', '.join(cells)}), dim={axis - self.dimension})")
 
     def _ghost_cell(
-        self, source: str, axis: int, ghost: int, index: int, rule: GhostRule, data: dict[int, tuple[str, str]],
-        symbols: dict[sp.Symbol, str],
+        self, source: str, axis: int, ghost: int, index: int, rule: GhostRule,
+        data: dict[tuple[int, int], tuple[str, str]], symbols: dict[sp.Symbol, str],
     ) -> str:  # fmt: skip
-        """`Σ_j w_j u_j + v g` of one ghost cell."""
+        """`Σ_j w_j u_j + Σ_i v_i g_i` of one ghost cell."""
         printer = self.constants.printer(symbols)
         lower = rule.side == "lower"
         terms: list[tuple[bool, str]] = []
@@ -83,11 +83,12 @@ class WallEmitter(StencilEmitter):
                 continue
             cell = self._cells(source, axis, j if lower else -1 - j)
             terms.append(self._term(printer, weight, cell))
-        if index in data:
-            text, node_name = data[index]
-            terms.append(self._term(printer, rule.data_weights[ghost], self._at_wall(text, node_name, axis, lower)))
-        elif rule.data != 0:
-            terms.append(self._term(printer, rule.data_weights[ghost] * rule.data, ""))
+        for i, (share, given) in enumerate(zip(rule.data_weights[ghost], rule.data, strict=True)):
+            if (index, i) in data:
+                text, node_name = data[index, i]
+                terms.append(self._term(printer, share, self._at_wall(text, node_name, axis, lower)))
+            elif given != 0:
+                terms.append(self._term(printer, share * given, ""))
         if not terms:
             return f"torch.zeros_like({self._cells(source, axis, 0)})"
         body = "".join((" - " if negative else " + ") + text for negative, text in terms)

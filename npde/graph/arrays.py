@@ -223,15 +223,16 @@ class ArrayLowering(ABC):
         base = self.unknowns[symbol]
         data, arrays = [], []
         for k, rule in enumerate(rules):
-            if not rule.data.is_number and not self.homogeneous:
-                data.append(k)
-                arrays.append(self._wall_data(rule.data, rule.axis, rule.side, widths))
+            for i, given in enumerate(rule.data):
+                if not given.is_number and not self.homogeneous:
+                    data.append((k, i))
+                    arrays.append(self._wall_data(given, rule.axis, rule.side, widths))
         rules, symbols, extra = self._along_walls(rules, widths)
         shape = self.shape(base)
         parts = [shape, *(self.shape(n) for n in [*arrays, *extra])]
         extents = tuple(a.cells + 2 * w for a, w in zip(self.scheme.grid.axes, widths, strict=True))
         if self.homogeneous:
-            rules = [replace(r, data=sp.Integer(0)) for r in rules]
+            rules = [replace(r, data=(sp.Integer(0),) * len(r.data)) for r in rules]
         layer = Ghost(symbol, widths, tuple(rules), tuple(data), symbols)
         padded = Shape(any(p.batch for p in parts), shape.channels, extents)
         return self.builder.add(layer, (base, *arrays, *extra), padded, Region(widths), f"{symbol.name}_ghost")
@@ -250,8 +251,11 @@ class ArrayLowering(ABC):
             inner = region == self.interior
             names = {s: s if inner else sp.Symbol(f"{s.name} along {rule.axis}", real=True) for s in symbols}
             found |= {names[s]: self._wall_value(s, region) for s in symbols}
-            weights = tuple(tuple(w.xreplace(names) for w in row) for row in rule.weights)
-            own.append(replace(rule, weights=weights, data_weights=tuple(w.xreplace(names) for w in rule.data_weights)))
+            weights, shares = (
+                tuple(tuple(w.xreplace(names) for w in row) for row in rows)
+                for rows in (rule.weights, rule.data_weights)
+            )
+            own.append(replace(rule, weights=weights, data_weights=shares))
         return own, tuple(found), list(found.values())
 
     def _wall_data(self, data: sp.Expr, axis: str, side: str, widths: tuple[int, ...]) -> str:
@@ -279,6 +283,5 @@ class ArrayLowering(ABC):
 
 def _weights(rule: GhostRule) -> Iterable[sp.Expr]:
     """All weights of a rule."""
-    for row in rule.weights:
+    for row in (*rule.weights, *rule.data_weights):
         yield from row
-    yield from rule.data_weights

@@ -95,7 +95,9 @@ class ExpressionBlocks:
         if marching is None:
             return False
         time = self.names.symbol(marching)
-        walls = [g.data for g in self.scheme.ghosts] if any(e.has(op.GridOperator) for e in expressions) else []
+        walls = (
+            [d for g in self.scheme.ghosts for d in g.data] if any(e.has(op.GridOperator) for e in expressions) else []
+        )
         return any(time in e.free_symbols for e in (*expressions, *walls))
 
     def expression_block(

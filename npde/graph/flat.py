@@ -137,7 +137,7 @@ class FlatLowering(Lowering):
         """Whether wall data and coefficients are the same for all samples and steps (closed forms in time are added later)."""
         time = self.names.symbol(self.scheme.system.problem.marching or "")
         parts = [
-            w for g in self.scheme.ghosts for w in (g.data, *g.data_weights, *(w for row in g.weights for w in row))
+            w for g in self.scheme.ghosts for w in (*g.data, *(w for row in (*g.data_weights, *g.weights) for w in row))
         ]
         return not any(p.free_symbols & (self.banned - {time}) for p in parts)
 

@@ -74,13 +74,14 @@ class Ghost:
     """Ghost cells around an unknown, `widths[i]` on both sides of axis i; axis by axis, earlier ghosts included.
 
     `rules` are those of the non-periodic axes (lower, upper); inputs: the unknown, then one array of wall data for each entry of
-    `data` (the index into `rules` it belongs to), then what the symbols of the weights stand for, in the order of `symbols`.
+    `data` (the index into `rules` and into the data of that rule), then what the symbols of the weights stand for, in the order
+    of `symbols`.
     """
 
     unknown: sp.Symbol
     widths: tuple[int, ...]
     rules: tuple[GhostRule, ...]
-    data: tuple[int, ...]
+    data: tuple[tuple[int, int], ...]
     symbols: tuple[sp.Symbol, ...]
 
 

@@ -51,12 +51,14 @@ def _wall(e: sp.Expr, condition: Condition, sign: int, converter: Converter) -> 
         if not held:
             data.append(sp.Mul(-1, term))
             continue
-        symbol, m = _normal_order(held[0], condition.coordinate)
+        symbol, m, laps = _normal_order(held[0], condition.coordinate)
         if len(held) > 1 or symbol is None or (unknown is not None and symbol != unknown):
             raise Refused(codes.COUPLED_PARTS.at(condition.span, field=condition.field))
         unknown = symbol
-        coefficient = sp.Mul(*(f for f in sp.Mul.make_args(term) if f is not held[0]))
-        coefficients.setdefault(m, []).append(coefficient * sign**m)
+        coefficient = sp.Mul(*(f for f in sp.Mul.make_args(term) if f is not held[0])) * sign**m
+        coefficients.setdefault(m + 2 * laps, []).append(coefficient)
+        if laps:
+            data.append(sp.Mul(-1, coefficient, _along(symbol, m, laps, condition, converter)))
     if unknown is None:
         raise Refused(codes.COUPLED_PARTS.at(condition.span, field=condition.field))
     position = _position(condition, table)
@@ -67,19 +69,41 @@ def _wall(e: sp.Expr, condition: Condition, sign: int, converter: Converter) -> 
     return Wall(unknown, condition.coordinate, condition.side, listed, sp.Add(*data).xreplace(position), condition.span)
 
 
-def _normal_order(e: sp.Expr, coordinate: str) -> tuple[sp.Symbol | None, int]:
-    """The unknown and m of ∂_x^m u. Along a wall that keeps `∂_n u` or `u` for every position, ∂_n lap(u) is ∂_n³ u."""
+def _normal_order(e: sp.Expr, coordinate: str) -> tuple[sp.Symbol | None, int, int]:
+    """The unknown, m and l of ∂_x^m lap^l u."""
     match e:
         case sp.Symbol():
-            return e, 0
+            return e, 0, 0
         case op.Diff() if str(e.args[1]) == coordinate:
-            symbol, m = _normal_order(e.args[0], coordinate)
-            return symbol, m + int(e.args[2])
+            symbol, m, laps = _normal_order(e.args[0], coordinate)
+            return symbol, m + int(e.args[2]), laps
         case op.Lap():
-            symbol, m = _normal_order(e.args[0], coordinate)
-            return symbol, m + 2
+            symbol, m, laps = _normal_order(e.args[0], coordinate)
+            return symbol, m, laps + 1
         case _:
-            return None, 0
+            return None, 0, 0
+
+
+def _along(unknown: sp.Symbol, m: int, laps: int, condition: Condition, converter: Converter) -> sp.Expr:
+    """∂_n^m lap(u) - ∂_n^{m+2} u: the second derivatives along the wall of ∂_n^m u, which another condition there must give.
+
+    Raises:
+        Refused: none does, or its data are an array.
+    """
+    problem, calculus = converter.table.problem, converter.calculus
+    tangential = [c.name for c in problem.space if c.name != condition.coordinate]
+    if not tangential:
+        return ZERO
+    place = (condition.field, condition.coordinate, condition.side, m)
+    for other in problem.conditions if laps == 1 else ():
+        if (other.field, other.coordinate, other.side, other.order) != place:
+            continue
+        wall = next((w for w in walls_of(other, converter) if w.unknown == unknown), None)
+        if wall is not None and not any(wall.coefficients[:-1]) and calculus.is_closed(wall.data):
+            given = wall.data / wall.coefficients[-1]
+            return sp.Add(*(calculus.diff(given, c, 2) for c in tangential))
+    known = condition.field if m == 0 else f"dn({condition.field})"
+    raise Refused(codes.LAP_AT_WALL.at(condition.span, hint=f"state `{known} = …` there too, in closed form."))
 
 
 def _position(condition: Condition, table: SymbolTable) -> dict[sp.Expr, sp.Expr]:

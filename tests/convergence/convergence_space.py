@@ -303,10 +303,9 @@ OPERATORS: Mapping[str, Operator] = MappingProxyType({
                        most={"dirichlet": 2, "neumann": 1, "robin": 1}, declare=f"learn a(x) = {text(TILT)} > 0",
                        title="div(a*grad(u)), a learned"),
     "nested": Operator((f"dx(({text(RIPPLE)})*dx(u)) + lap(u)",), lambda u: slope(RIPPLE * slope(u)) + lap(u),
-                       IMPLICIT, (1,), (4,), title="dx(a(x)*dx(u)) + lap(u)"),
-    "nested, order 2": Operator(
-        (f"dx(({text(RIPPLE)})*dx(u)) + lap(u)",), lambda u: slope(RIPPLE * slope(u)) + lap(u), IMPLICIT, (1,), (2,),
-        (), {"neumann": 1, "robin": 1}, title="dx(a(x)*dx(u)) + lap(u)"),
+                       IMPLICIT, (1,), (2, 4), title="dx(a(x)*dx(u)) + lap(u)"),
+    "nested alone": Operator((f"dx(({text(RIPPLE)})*dx(u))",), lambda u: slope(RIPPLE * slope(u)), IMPLICIT, (1,), (2, 4),
+                             (), title="dx(a(x)*dx(u))"),
     "third": Operator(("d(u, x, 3) + dxx(u)",), lambda u: slope(u, 3) + slope(u, 2), IMPLICIT, (1,), ()),
     "fourth": Operator(("-d(u, x, 4)",), lambda u: -slope(u, 4), IMPLICIT, (1,), ()),
     "bilaplacian": Operator(("-1/10*lap(lap(u))",), lambda u: -lap(lap(u)) / 10, IMPLICIT, (1, 2), ()),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from tests.comparison import compiled
 from tests.convergence.convergence_space import Case, cases
 from tests.convergence.convergence_time import Study, studies
 
@@ -47,12 +46,3 @@ def test_the_matrix_is_large_enough() -> None:
                     c.order == order and c.dimension == dimension and all(p == (kind, kind) for p in c.kinds)
                     for c in SPACES
                 ), (order, kind, dimension)
-
-
-@pytest.mark.parametrize(("wall", "claim"), [("dn(u) = 0", 1), ("u + dn(u) = 1", 1), ("u = 0", 2)])
-def test_nested_differences_claim_what_they_have(wall: str, claim: int) -> None:
-    text = (
-        "coordinates x in [0, 1], t in [0, 0.1]\nfield u(x, t)\ndt(u) = dx((1 + x)*dx(u))\n"
-        f"boundary {wall}\ninitial u = 0\ngrid x: 16\nmarch rk4, dt: auto\n"
-    )
-    assert compiled(text)[0].scheme.space_order == claim

@@ -9,7 +9,7 @@ import sympy as sp
 
 from npde import discretize
 from npde.diagnostics import DiagnosticError
-from npde.discretize.ghosts import SingularWall, interior_cells, rule
+from npde.discretize.ghosts import SingularWall, interior_cells, outflow, rule
 from npde.discretize.halo import halo
 from npde.discretize.scheme import Axis, GhostRule
 from npde.source import NOWHERE
@@ -50,13 +50,15 @@ def data_of(p: sp.Expr, coefficients: tuple[sp.Expr, ...], side: str, wall: sp.E
     return sum(c * sign**m * sp.diff(p, S, m).subs(S, wall) for m, c in enumerate(coefficients))
 
 
-def filled(found: GhostRule, p: sp.Expr, side: str, data: sp.Expr) -> list[sp.Expr]:
+def filled(found: GhostRule, p: sp.Expr, side: str, *data: sp.Expr) -> list[sp.Expr]:
     """What a rule puts into its ghost cells."""
     _, inside, _ = positions(side, 1)
     values = [p.subs(S, at) for at in inside]
     return [
-        sp.simplify(sum(w * values[j] for j, w in enumerate(row)) + weight * data)
-        for row, weight in zip(found.weights, found.data_weights, strict=True)
+        sp.simplify(
+            sum(w * values[j] for j, w in enumerate(row)) + sum(s * g for s, g in zip(share, data, strict=True))
+        )
+        for row, share in zip(found.weights, found.data_weights, strict=True)
     ]
 
 
@@ -66,36 +68,84 @@ def filled(found: GhostRule, p: sp.Expr, side: str, data: sp.Expr) -> list[sp.Ex
 def test_polynomials_are_continued_exactly(kind: str, order: int, side: str) -> None:
     coefficients = tuple(sp.Integer(c) for c in CONDITIONS[kind])
     wall = Wall(real("u"), "x", side, coefficients, real("g"), NOWHERE)  # type: ignore[arg-type]
-    found = rule(wall, AXIS, order, 3)
+    found = rule([wall], AXIS, order, 3)
     outside, _, at = positions(side, 3)
     q = interior_cells(order)
-    exact, beyond = polynomial(q), polynomial(q) + S ** (q + 1)
+    exact, beyond = polynomial(q), polynomial(q) + S ** (order + 1)
     assert filled(found, exact, side, data_of(exact, coefficients, side, at)) == [exact.subs(S, x) for x in outside]
     assert filled(found, beyond, side, data_of(beyond, coefficients, side, at))[2] != beyond.subs(S, outside[2])
-    assert all(len(row) == q for row in found.weights)
+    assert sum(w != 0 for w in found.weights[0]) == q
+    wide = rule([wall], AXIS, order, 3, read=2)
+    exact = polynomial(order)
+    assert filled(wide, exact, side, data_of(exact, coefficients, side, at)) == [exact.subs(S, x) for x in outside]
+    assert wide.weights[1:] == found.weights[1:]
     assert all(w.is_Rational for row in found.weights for w in row)
 
 
 def test_order_two_mirrors_through_the_wall() -> None:
-    dirichlet = rule(Wall(real("u"), "x", "lower", (sp.Integer(1),), real("g"), NOWHERE), AXIS, 2, 1)
-    assert (dirichlet.weights, dirichlet.data_weights) == (((-1,),), (2,))
-    neumann = rule(Wall(real("u"), "x", "lower", (sp.Integer(0), sp.Integer(1)), real("g"), NOWHERE), AXIS, 2, 1)
-    assert (neumann.weights, neumann.data_weights) == (((1,),), (sp.Rational(AXIS.spacing),))
+    h = sp.Rational(AXIS.spacing)
+    dirichlet = rule([Wall(real("u"), "x", "lower", (sp.Integer(1),), real("g"), NOWHERE)], AXIS, 2, 1)
+    assert (dirichlet.weights, dirichlet.data_weights) == (((-1,),), ((2,),))
+    neumann = rule([Wall(real("u"), "x", "lower", (sp.Integer(0), sp.Integer(1)), real("g"), NOWHERE)], AXIS, 2, 1)
+    assert (neumann.weights, neumann.data_weights) == (((1,),), ((h,),))
+
+
+PAIRS = {"clamped": (0, 1), "simply supported": (0, 2), "no flux": (1, 3), "free": (2, 3)}
+
+
+@pytest.mark.parametrize("side", ["lower", "upper"])
+@pytest.mark.parametrize("order", [2, 4, 6])
+@pytest.mark.parametrize("kind", sorted(PAIRS))
+def test_two_conditions_a_side_continue_polynomials_exactly(kind: str, order: int, side: str) -> None:
+    conditions = [tuple(sp.Integer(2 if m == k else 0) for m in range(k + 1)) for k in PAIRS[kind]]
+    walls = [Wall(real("u"), "x", side, c, real(f"g{k}"), NOWHERE) for k, c in enumerate(conditions)]  # type: ignore[arg-type]
+    found = rule(walls, AXIS, order, 4)
+    outside, _, at = positions(side, 4)
+    degree = order + 1
+    exact, beyond = polynomial(degree), polynomial(degree) + S ** (degree + 1)
+    data, more = ([data_of(p, c, side, at) for c in conditions] for p in (exact, beyond))
+    assert filled(found, exact, side, *data) == [exact.subs(S, x) for x in outside]
+    assert filled(found, beyond, side, *more)[3] != beyond.subs(S, outside[3])
+    assert found.data == (real("g0"), real("g1"))
+
+
+@pytest.mark.parametrize("side", ["lower", "upper"])
+@pytest.mark.parametrize("order", [2, 4])
+def test_outflow_continues_polynomials_below_the_order(order: int, side: str) -> None:
+    found = outflow(real("u"), AXIS, side, order, 3)  # type: ignore[arg-type]
+    outside, _, _ = positions(side, 3)
+    exact, beyond = polynomial(order - 1), polynomial(order - 1) + S**order
+    assert filled(found, exact, side) == [exact.subs(S, x) for x in outside]
+    assert filled(found, beyond, side)[0] != beyond.subs(S, outside[0])
+    assert (found.data, found.data_weights) == ((), ((), (), ()))
+
+
+def test_a_robin_and_a_third_condition_with_learned_coefficients() -> None:
+    a, b = real("a"), real("b")
+    values = {a: sp.Rational(3, 2), b: sp.Rational(2, 5)}
+    bend = Wall(real("u"), "x", "upper", (sp.Integer(0), sp.Integer(0), sp.Integer(1)), real("m"), NOWHERE)
+    learned = rule([Wall(real("u"), "x", "upper", (a, b), real("g"), NOWHERE), bend], AXIS, 4, 3)
+    robin = Wall(real("u"), "x", "upper", (values[a], values[b]), real("g"), NOWHERE)
+    fixed = rule([robin, bend], AXIS, 4, 3)
+    for found, wanted in ((learned.weights, fixed.weights), (learned.data_weights, fixed.data_weights)):
+        assert [[sp.simplify(w.subs(values)) for w in row] for row in found] == [list(row) for row in wanted]
 
 
 @pytest.mark.parametrize("order", [2, 4])
 def test_learned_coefficients_give_formulas_that_agree_with_numbers(order: int) -> None:
     a, b = real("a"), real("b")
-    learned = rule(Wall(real("u"), "x", "upper", (a, b), real("g"), NOWHERE), AXIS, order, 2)
+    learned = rule([Wall(real("u"), "x", "upper", (a, b), real("g"), NOWHERE)], AXIS, order, 2)
     values = {a: sp.Rational(3, 2), b: sp.Rational(2, 5)}
-    fixed = rule(Wall(real("u"), "x", "upper", (values[a], values[b]), real("g"), NOWHERE), AXIS, order, 2)
+    fixed = rule([Wall(real("u"), "x", "upper", (values[a], values[b]), real("g"), NOWHERE)], AXIS, order, 2)
     assert [[sp.simplify(w.subs(values)) for w in row] for row in learned.weights] == [list(r) for r in fixed.weights]
-    assert [sp.simplify(w.subs(values)) for w in learned.data_weights] == list(fixed.data_weights)
+    assert [[sp.simplify(w.subs(values)) for w in row] for row in learned.data_weights] == [
+        list(r) for r in fixed.data_weights
+    ]
 
 
 def test_extents_with_pi_give_floating_weights() -> None:
     axis = Axis("x", 10, Fraction(0), 3.141592653589793, False)
-    found = rule(Wall(real("u"), "x", "upper", (sp.Integer(1), sp.Integer(2)), real("g"), NOWHERE), axis, 2, 1)
+    found = rule([Wall(real("u"), "x", "upper", (sp.Integer(1), sp.Integer(2)), real("g"), NOWHERE)], axis, 2, 1)
     h = axis.spacing
     assert float(found.weights[0][0]) == pytest.approx((2 / h - 0.5) / (2 / h + 0.5), rel=1e-14)
 
@@ -103,7 +153,7 @@ def test_extents_with_pi_give_floating_weights() -> None:
 def test_a_singular_condition_is_found() -> None:
     h = sp.Rational(AXIS.spacing)
     with pytest.raises(SingularWall):
-        rule(Wall(real("u"), "x", "upper", (sp.Integer(1), -h / 2), real("g"), NOWHERE), AXIS, 2, 1)
+        rule([Wall(real("u"), "x", "upper", (sp.Integer(1), -h / 2), real("g"), NOWHERE)], AXIS, 2, 1)
     with pytest.raises(DiagnosticError) as caught:
         discretize.build(system(heat(boundary="x = 0: u = 0\nboundary x = 1: u - 1/64*dn(u) = 1")))
     assert caught.value.diagnostics[0].code == "N0708"

@@ -53,6 +53,9 @@ class _Writer(Terms):
     lower: dict[str, str] = field(default_factory=dict)
     upper: dict[str, str] = field(default_factory=dict)
     corners: bool = False
+    style: str = "diffusive"
+    forward: bool = True
+    highest: int = 2
 
     # --- the file -----------------------------------------------------------------------------------------------------
 
@@ -69,9 +72,13 @@ class _Writer(Terms):
         if kind == "strang" and rng.random() < 0.8:
             self.bounded = []
         self.scheme = rng.choice(CHOICES[kind])
-        self.order = rng.choices([2, 4, 6], [5, 4, 2])[0]
-        if self.bounded and self.order == 6:
+        self.order = rng.choices([2, 4, 6, 8], [5, 4, 2, 1])[0]
+        if self.bounded and self.order >= 6:
             self.order = 4
+        if self.space and kind in ("explicit", "crank_nicolson"):
+            self.style = rng.choices(["diffusive", "plate", "transport"], [6, 1, 2 if self.bounded else 0])[0]
+        self.forward = rng.random() < 0.7
+        self.highest = 4 if self.style == "plate" else 2
         if dimensions == 3 and kind in ("crank_nicolson", "strang"):
             self.order = 2
         extents = [self._extent(c) for c in self.space]
@@ -109,7 +116,7 @@ class _Writer(Terms):
 
     def _cells(self, dimensions: int, kind: str) -> int:
         """Enough for the stencils; few where the interpreter needs dense matrices."""
-        least = {2: 5, 4: 7, 6: 8}[self.order]
+        least = {2: 5, 4: 7, 6: 8, 8: 11}[self.order]
         most = {1: 14, 2: 9, 3: 8}[dimensions] if kind in ("explicit", "leapfrog") else {1: 14, 2: 8, 3: 5}[dimensions]
         return self.rng.randint(least, max(least, most))
 
@@ -125,8 +132,6 @@ class _Writer(Terms):
 
     def _number(self, text: str) -> str:
         return "3.141592653589793" if text == "pi" else text
-
-    highest: int = 2
 
     def _field(self, u: Unknown) -> str:
         size = f"[{u.components}]" if u.components > 1 else ""
@@ -216,14 +221,38 @@ class _Writer(Terms):
         if not self.bounded:
             return rng.choice([["boundary periodic"], [f"boundary {c}: periodic" for c in self.space]])
         lines = [f"boundary {c}: periodic" for c in self.space if c not in self.bounded]
-        if rng.random() < 0.2 and kind != "strang":
+        if self.style == "transport":
+            return [*lines, *(line for c in self.bounded for line in self._through(c, kind))]
+        if rng.random() < 0.2 and kind != "strang" and self.style == "diffusive":
             clauses = [rng.choice([f"{u.name} = 0", f"dn({u.name}) = 0"]) for u in self.unknowns]
             return [*lines, f"boundary {', '.join(clauses)}"]
         for c in self.bounded:
             for position in (self.lower[c], self.upper[c]):
-                clauses = [self._wall(u, c, kind) for u in self.unknowns]
+                wall = self._clamped if self.style == "plate" else self._wall
+                clauses = [wall(u, c, kind) for u in self.unknowns]
                 lines.append(f"boundary {c} = {position}: {', '.join(clauses)}")
         return lines
+
+    def _through(self, axis: str, kind: str) -> list[str]:
+        """A condition where the flow enters, none where it leaves."""
+        ends = [self.lower[axis], self.upper[axis]]
+        enters = ends[0 if self.forward else 1]
+        clauses = [
+            self.rng.choice([f"{u.name} = ", f"dn({u.name}) = "]) + self._data(axis, kind, u) for u in self.unknowns
+        ]
+        lines = {enters: ", ".join(clauses)}
+        return [f"boundary {axis} = {end}: {lines.get(end, 'outflow')}" for end in ends]
+
+    def _clamped(self, u: Unknown, axis: str, kind: str) -> str:
+        """Two conditions, for operators of order four."""
+        rng, n = self.rng, u.name
+        others = [c for c in self.space if c != axis]
+        closed = rng.choice(["0", "0.3", *[f"0.2*sin({c})" for c in others]])
+        return rng.choice([
+            f"{n} = {self._data(axis, kind, u)}, dn({n}) = {closed}", f"{n} + 0.5*dn({n}) = {closed}, dn(dn({n})) = 0.1",
+            f"{n} = {closed}, lap({n}) = {self._data(axis, kind, u)}", f"2*dn({n}) = {closed}, dn(lap({n})) = 0.2",
+            f"dn(dn({n})) = {self._data(axis, kind, u)}, dn(dn(dn({n}))) = {closed}",
+        ])  # fmt: skip
 
     def _wall(self, u: Unknown, axis: str, kind: str) -> str:
         rng = self.rng

@@ -32,6 +32,8 @@ class Terms:
     lower: dict[str, str]
     declarations: list[str]
     corners: bool
+    style: str
+    forward: bool
     highest: int
     _name: Callable[[str], str]
     _add: Callable[[str], None]
@@ -208,6 +210,8 @@ class Terms:
         left = f"d{t}{t}({u.name})" if u.second_order else f"d{t}({u.name})"
         if kind == "strang":
             return self._split_equation(u, left)
+        if self.style == "transport":
+            return self._transport(u, left, kind)
         if kind == "crank_nicolson":
             return self._linear_equation(u, left)
         if kind == "leapfrog":
@@ -221,6 +225,9 @@ class Terms:
             name = self._name("A")
             self._add(f"learn {name}[{u.components}, {u.components}] = 0.1")
             terms.append(f"{name}@{u.name}")
+        if self.style == "plate":
+            inside = rng.choice(["lap({0})", "{0} + lap({0})", "0.1*{0}^3 + lap({0})"]).format(u.name)
+            terms.append(f"-0.001*lap({inside})")
         if u.second_order and rng.random() < 0.5:
             terms.append(f"-0.1*d{t}({u.name})")
         rng.shuffle(terms)
@@ -231,6 +238,22 @@ class Terms:
             return f"{left} - ({moved}) = " + (" + ".join(rest) if rest else "0")
         if rng.random() < 0.2 and u.components == 1:
             return f"(1 + ({self._real(1, moving=False)})^2)*{left} = " + " + ".join(terms)
+        return f"{left} = " + " + ".join(terms)
+
+    def _transport(self, u: Unknown, left: str, kind: str) -> str:
+        """First derivatives across every axis, the sign of the speed the same; diffusion where nothing bounds it."""
+        rng = self.rng
+        speeds = ["0.5", *(["(1 + x^2)"] if "x" in self.space else [])]
+        if kind == "explicit":
+            speeds += [f"(1 + ({self._part(rng.choice(self.unknowns))})^2)"]
+        terms = [self._pointwise(u, 2)] if kind == "explicit" else ["0.2", f"0.3*{u.name}"]
+        sign = "-" if self.forward else ""
+        for c in self.space:
+            terms.append(f"{sign}{rng.choice(speeds)}*d{c}({u.name})")
+            if kind == "explicit" and u.components == 1 and not u.is_complex and rng.random() < 0.3:
+                terms.append(f"{sign}d{c}({u.name}^3/3 + {self._real(0, moving=False)})")
+            if c not in self.bounded:
+                terms.append(f"0.1*d{c}{c}({u.name})")
         return f"{left} = " + " + ".join(terms)
 
     def _linear_equation(self, u: Unknown, left: str) -> str:
@@ -245,6 +268,8 @@ class Terms:
         coefficient = rng.choice([*still, "0.4"])
         other = rng.choice([v for v in self.unknowns if v.components == u.components])
         terms = [self._factor() + f"*lap({u.name})", f"{coefficient}*{u.name}"]
+        if self.style == "plate":
+            terms.append(f"-0.001*lap(lap({u.name}))")
         if rng.random() < 0.4:
             terms.append(f"0.2*d{rng.choice(self.space)}({u.name})")
         if rng.random() < 0.4 and other.is_complex == u.is_complex:

@@ -151,3 +151,18 @@ STATED_FOR_SIDE_TWICE = Code(
         boundary="boundary x = 0: u = 0\nboundary x = 1: outflow\nboundary x = 1: outflow",
     ),
 )
+HIGH_CONDITION = Code(
+    "N0530",
+    "A condition of normal order {order} does not close derivatives of order {highest} across '{coordinate}'.",
+    "of order {order}",
+    "Conditions are of a lower order than the equation across the wall: u and `dn(u)` for second derivatives; for "
+    "fourth ones also `dn(dn(u))` and `dn(lap(u))`.",
+    heat(boundary="boundary dxx(u) = 0"),
+)
+OUTFLOW_ORDER = Code(
+    "N0531",
+    "'outflow' closes first derivatives, and '{field}' is differentiated {count} across '{coordinate}'.",
+    "no condition",
+    "Where advection leaves, nothing is stated. Diffusion is felt from both sides, so each of them needs its conditions.",
+    heat(equation="dt(u) = 1/100*dxx(u) - dx(u)", boundary="boundary x = 0: u = 0\nboundary x = 1: outflow"),
+)

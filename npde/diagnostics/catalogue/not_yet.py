@@ -78,28 +78,6 @@ TOO_LARGE = Code(
 
 # --- space ------------------------------------------------------------------------------------------------------------
 
-ORDER_EIGHT = Code(
-    "N0962",
-    "Order {order} in space is not supported yet.",
-    "orders 2, 4 and 6 work",
-    "Centered stencils of order 2, 4 and 6 are built today.",
-    heat(more="order 8"),
-)
-HIGH_ON_WALLS = Code(
-    "N0963",
-    "A derivative of order {order} across the bounded axis '{coordinate}' is not supported yet.",
-    "reads {order} derivatives across a wall",
-    "Two conditions a side are needed, and their ghost cells are not built yet. Periodic axes take any order.",
-    heat(equation="dt(u) = -d(u, x, 4)", boundary="boundary u = 0, dxx(u) = 0"),
-)
-OUTFLOW = Code(
-    "N0964",
-    "'outflow' is not supported yet.",
-    "needs one-sided differences",
-    "One-sided closures where advection leaves are not built yet. A little diffusion and `dn({field}) = 0` on this "
-    "side is a common substitute.",
-    heat(equation="dt(u) = -dx(u)", boundary="boundary x = 0: u = 0\nboundary x = 1: outflow"),
-)
 ABSORBING = Code(
     "N0965",
     "'absorbing' layers are not supported yet.",
@@ -115,13 +93,15 @@ UPWIND = Code(
     "stably.",
     heat(equation="dt(u) = -dx(u)", grid="grid x: 32, upwind 3"),
 )
-HIGH_CONDITION = Code(
-    "N0967",
-    "A wall condition of normal order {order} is not supported yet.",
-    "derivative of order {order} across the wall",
-    "Conditions on a field and its first normal derivative close second-order operators; higher ones belong to "
-    "operators of order four and more.",
-    heat(boundary="boundary dxx(u) = 0"),
+LAP_AT_WALL = Code(
+    "N0968",
+    "'lap' in a wall condition needs what it is along the wall.",
+    "second derivatives along the wall are not known here",
+    "Across the wall, `lap(u)` is a second normal derivative; along it, second derivatives of what another condition at "
+    "the same side states: of u itself, or of `dn(u)` for `dn(lap(u))`. That condition must have closed-form data. "
+    "`dn(dn(u))` is the normal part alone.",
+    "coordinates x, y in [0, 1], t in [0, 1]\nfield u(x, y, t)\ndt(u) = -lap(lap(u))\nboundary dn(u) + u = 0, "
+    "lap(u) = 0\ninitial u = 0\ngrid x: 16, y: 16\nmarch rk4, steps: 10\n",
 )
 NONLOCAL_AT_WALLS = Code(
     "N0969",
