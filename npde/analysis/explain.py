@@ -21,6 +21,7 @@ from npde.discretize.scheme import Scheme
 from npde.graph import LayerGraph, Parameter, SubModule
 from npde.graph.cost import parameter_count
 from npde.graph.layers import StencilLayer
+from npde.symbolic.operators import Stretch
 from npde.view.notation import exact_text, formula, quantity
 
 
@@ -85,8 +86,23 @@ def stencils(graph: LayerGraph) -> Iterator[str]:
 def walls(scheme: Scheme) -> Iterator[str]:
     """Conditions, and the ghost cells that follow from them."""
     yield from map(wall_text, scheme.system.walls)
+    yield from layers(scheme)
     for rule in scheme.ghosts:
         yield from ghost_text(rule)
+
+
+def layers(scheme: Scheme) -> Iterator[str]:
+    """Absorbing layers: their width, and the stretching inside."""
+    stretches = {str(f.args[0]): f for rate in scheme.system.rates for f in rate.atoms(Stretch)}
+    cells = dict(scheme.layers)
+    for absorbing in scheme.system.problem.absorbing:
+        name = absorbing.coordinate
+        yield f"absorbing layers at both ends of {name}, {exact_text(absorbing.width)} wide ({cells[name]} cells), zero behind"
+        if name in stretches:
+            *_, strength, degree = stretches[name].args
+            depth = f"(depth/{exact_text(absorbing.width)})^{degree}"
+            yield f"    d/d{name} becomes (1/s) d/d{name}, s = 1 + {formula(strength)}*i*{depth}; coefficients are constant inside"
+            yield "    of a wave that enters at a right angle 1e-6 returns, but for discretization"
 
 
 def network(graph: LayerGraph, analysis: Analysis) -> Iterator[str]:

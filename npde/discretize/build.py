@@ -13,6 +13,7 @@ from npde.diagnostics import Collector, InternalError
 from npde.diagnostics.catalogue import numerics as numerics_codes
 from npde.diagnostics.catalogue import stability as codes
 from npde.discretize import ghosts, support, tableaux, verdict
+from npde.discretize.absorbing import absorbed, ghosts_behind, layer_cells
 from npde.discretize.choose import choose
 from npde.discretize.halo import Halo, halo
 from npde.discretize.scheme import (
@@ -50,6 +51,9 @@ def build(system: System) -> Scheme:
     support.check(system, collector)
     collector.raise_errors()
     grid = grid_of(system)
+    original = system
+    system = _attempt(collector, lambda: absorbed(original, grid)) or original
+    collector.raise_errors()
     read = halo([*system.rates, *(p for o in system.outputs for p in o.parts)], system, problem.numerics.order)
     support.check_cells(system, grid, read, collector)
     rules = ghost_rules(system, grid, read, collector)
@@ -99,6 +103,7 @@ def _solved(system: System, grid: Grid, rules: tuple[GhostRule, ...], collector:
         steps=1,
         bound=StepBound(None, None, True, ()),
         warnings=collector.warnings,
+        layers=layer_cells(system, grid),
     )
 
 
@@ -151,7 +156,7 @@ def ghost_rules(system: System, grid: Grid, read: Halo, collector: Collector) ->
                 found.append(ghosts.rule(walls, axes[name], order, width, inside.get((unknown, name), 0)))
             except ghosts.SingularWall:
                 collector.add(codes.SINGULAR_WALL.at(walls[0].span))
-    return tuple(found)
+    return (*found, *ghosts_behind(system, grid, read))
 
 
 # --- steps ------------------------------------------------------------------------------------------------------------

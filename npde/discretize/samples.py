@@ -121,6 +121,8 @@ class Samples:
                 second = stencils.centered(2, self.order)
                 parts = [self._difference(e.args[0], name, second, at) for name in self.names]
                 return sum(parts[1:], parts[0])
+            case op.Hold():
+                return self.value(e.args[0], at)
             case op.Component():
                 whole = self.value(e.args[0], at)
                 return whole[int(e.args[1])][None] if len(whole) > 1 else whole

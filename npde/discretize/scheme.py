@@ -192,6 +192,8 @@ class Scheme:
     steps: int
     bound: StepBound
     warnings: tuple[Diagnostic, ...] = ()
+    layers: tuple[tuple[str, int], ...] = ()
+    """Axes with absorbing layers, and how many cells of each end lie in them."""
 
     def ghost(self, unknown: sp.Symbol, axis: str, side: Side) -> GhostRule | None:
         """The rule at a side, None where the axis wraps."""

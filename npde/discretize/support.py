@@ -24,8 +24,9 @@ from npde.symbolic.system import System
 def check(system: System, collector: Collector) -> None:
     """Refuse what is not built yet (absorbing layers), and walls that no closure fits."""
     problem = system.problem
-    for layer in problem.absorbing:
-        collector.add(not_yet.ABSORBING.at(layer.span))
+    if system.kind == "evolution":
+        for layer in problem.absorbing:
+            collector.add(not_yet.ABSORBING.at(layer.span, why="nothing is steady"))
     if problem.numerics.upwind is not None:
         collector.add(not_yet.UPWIND.at(_word(system, r"\bupwind\b")))
     for c in problem.space:

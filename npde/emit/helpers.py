@@ -49,6 +49,30 @@ def extend(value: Tensor, dim: int, width: int, periodic: bool) -> Tensor:
     return torch.cat((*[first] * width, value, *[last] * width), dim)
 '''
 
+HELPERS["hold"] = '''
+def hold(value: Tensor, widths: tuple[int, ...]) -> Tensor:
+    """An array [..., *grid] whose outermost cells, `widths` at both ends of each axis, take the value of the next one."""
+    for axis, width in enumerate(widths):
+        dim = axis - len(widths)
+        index = torch.arange(value.shape[dim], device=value.device).clamp(width, value.shape[dim] - 1 - width)
+        value = value.index_select(dim, index) if width else value
+    return value
+'''
+
+HELPERS["stretch"] = '''
+def stretch(x: Tensor, lower: float, upper: float, width: float, strength: float, degree: int) -> tuple[Tensor, ...]:
+    """Real and imaginary parts of 1/s, 1/s**2 and (1/s) d(1/s)/dx for the stretching s = 1 + i strength (d / width)**degree, d the
+    depth in the absorbing layers at both ends of an axis."""
+    below, above = torch.relu(lower + width - x) / width, torch.relu(x - upper + width) / width
+    size = strength * (below**degree + above**degree)
+    slope = strength * degree / width * (above ** (degree - 1) - below ** (degree - 1))
+    norm = 1 + size**2
+    square, cube = norm**2, norm**3
+    first = (1 / norm, -size / norm)
+    second = ((1 - size**2) / square, -2 * size / square)
+    return (*first, *second, slope * size * (size**2 - 3) / cube, slope * (3 * size**2 - 1) / cube)
+'''
+
 HELPERS["extrapolate"] = '''
 def extrapolate(value: Tensor, dim: int, weights: tuple[tuple[int, ...], ...]) -> Tensor:
     """An array continued at both ends by the polynomial through its nearest cells: the new cell k is sum_j weights[k][j] value_j, k

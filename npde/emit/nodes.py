@@ -25,6 +25,7 @@ from npde.graph.layers import (
     Factorization,
     Flatten,
     Ghost,
+    Held,
     InputArray,
     Join,
     KernelMatrix,
@@ -45,9 +46,11 @@ from npde.graph.layers import (
     SteadyFactors,
     SteadySolve,
     StencilLayer,
+    StretchProfile,
     Unflatten,
     Weight,
 )
+from npde.symbolic.operators import Stretch
 
 
 class NodeEmitter(SolveEmitter):
@@ -81,6 +84,8 @@ class NodeEmitter(SolveEmitter):
         match node.layer:
             case StencilLayer(operator=operator) | ReleasedStencil(operator=operator):
                 return operator
+            case StretchProfile(kind=kind):
+                return Stretch.NAMES[kind]
             case _:
                 return ""
 
@@ -115,6 +120,12 @@ class NodeEmitter(SolveEmitter):
                 return self._join(node, inputs)
             case Crop():
                 return self._slice(inputs[0], self._node(node.inputs[0]), node.region, (Fraction(0),) * self.dimension)
+            case StretchProfile() as layer:
+                numbers = (layer.lower, layer.upper, layer.width, layer.strength)
+                listed = ", ".join(self.constants.printer({}).text(n) for n in numbers)
+                return f"{self._helper('stretch')}({inputs[0]}, {listed}, {layer.degree})[{layer.kind}]"
+            case Held(widths=widths):
+                return f"{self._helper('hold')}({inputs[0]}, {widths!r})"
             case StencilLayer() as layer:
                 return self._stencil(node, layer, inputs[0])
             case ReleasedStencil():

@@ -32,6 +32,10 @@ RELATIONS = {
 }  # fmt: skip
 
 
+LARGEST_WHOLE = 2**53
+"""Whole numbers up to this one are exact in double precision."""
+
+
 def number(value: Fraction | sp.Rational | int) -> str:
     """A rational as the shortest exact text: `2.0`, `0.05`, `1 / 3`."""
     numerator, denominator = int(value.numerator), int(value.denominator)
@@ -136,7 +140,9 @@ class Printer:
         below: list[str] = []
         for factor in expr.as_ordered_factors():
             base, exponent = factor.as_base_exp()
-            if isinstance(factor, sp.Rational) and factor.p == 1 and factor.q != 1 and not _finite(factor.q):
+            if isinstance(factor, sp.Rational) and max(abs(factor.p), factor.q) > LARGEST_WHOLE:
+                above.append(number(factor))  # torch takes whole numbers of 64 bits only
+            elif isinstance(factor, sp.Rational) and factor.p == 1 and factor.q != 1 and not _finite(factor.q):
                 below.append(str(factor.q))
             elif isinstance(factor, sp.Rational) and not _finite(factor.q):
                 above.append(str(factor.p))

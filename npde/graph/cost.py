@@ -45,6 +45,7 @@ from npde.graph.layers import (
     Factorization,
     Flatten,
     Ghost,
+    Held,
     InputArray,
     IterativeSolve,
     Join,
@@ -67,6 +68,7 @@ from npde.graph.layers import (
     SteadyFactors,
     SteadySolve,
     StencilLayer,
+    StretchProfile,
     Unflatten,
     Weight,
 )
@@ -247,12 +249,24 @@ class _Counter:
         count = elements(node.shape, self.batch)
         first = elements(inputs[0].shape, self.batch) if inputs else 0
         match node.layer:
-            case Placeholder() | Weight() | InputArray() | Coefficient() | Channels() | Crop() | Join() | Extend():
+            case (
+                Placeholder()
+                | Weight()
+                | InputArray()
+                | Coefficient()
+                | Channels()
+                | Crop()
+                | Join()
+                | Extend()
+                | Held()
+            ):
                 return 0
             case Call() | Loop() | AffineWeights() | MatrixRow() | Flatten() | Unflatten():
                 return 0  # blocks are counted by `_node`, views cost nothing
             case CoordinateArray():
                 return 2 * count
+            case StretchProfile(degree=degree):
+                return (20 + 4 * degree) * count
             case Noise():
                 return TRANSCENDENTAL * count
             case Ghost(rules=rules):

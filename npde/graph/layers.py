@@ -96,6 +96,25 @@ class Extend:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """An array whose `widths[i]` outermost cells at both ends of axis i take the value of the next one: inside absorbing layers."""
+
+    widths: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StretchProfile:
+    """Coefficient `kind` of the complex stretching of an absorbing axis (see `Stretch`); the input is the position along it."""
+
+    kind: int
+    lower: sp.Expr
+    upper: sp.Expr
+    width: sp.Expr
+    strength: sp.Expr
+    degree: int
+
+
+@dataclass(frozen=True, slots=True)
 class Crop:
     """Its input on the (smaller) region of the node."""
 
@@ -375,6 +394,8 @@ Layer: TypeAlias = (
     | Join
     | Ghost
     | Extend
+    | Held
+    | StretchProfile
     | Crop
     | StencilLayer
     | ReleasedStencil

@@ -105,6 +105,10 @@ class Lowering(OperatorLowering):
     def _leaf(self, expr: sp.Expr, region: Region) -> str:
         if isinstance(expr, sp.Symbol):
             return self._symbol(expr, region)
+        if isinstance(expr, op.Hold):
+            return self._hold(expr, region)
+        if isinstance(expr, op.Stretch):
+            return self._stretch(expr, region)
         if region.face is not None and not isinstance(expr, op.Component | op.Stack | op.ClosureApply):
             return self._on_face(expr, region)
         match expr:

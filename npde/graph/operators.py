@@ -20,6 +20,7 @@ from npde.graph.layers import (
     ConvolutionAdjoint,
     Dense,
     DotChannels,
+    Held,
     Join,
     LiftLayer,
     MatrixRow,
@@ -31,6 +32,7 @@ from npde.graph.layers import (
     RegionIntegrals,
     ReleasedStencil,
     StencilLayer,
+    StretchProfile,
     Tap,
     Weight,
 )
@@ -252,6 +254,20 @@ class OperatorLowering(ArrayLowering):
         shape = self.shape(source)
         out = Shape(shape.batch, count, (1,) * self.dimension)
         return self.builder.add(RegionIntegrals(tiles), (source,), out, self.interior, "regions")
+
+    def _hold(self, expr: sp.Expr, region: Region) -> str:
+        source = self.value(expr.args[0], self.interior)
+        within = dict(self.scheme.layers)
+        held = {self.axis(x): within[str(x)] for x in expr.args[1:]}
+        layer = Held(tuple(held.get(i, 0) for i in range(self.dimension)))
+        name = self.builder.add(layer, (source,), self.shape(source), self.interior, f"{source}_held")
+        return self._extended(name, region)
+
+    def _stretch(self, expr: sp.Expr, region: Region) -> str:
+        x, kind, lower, upper, width, strength, degree = expr.args
+        position = self.value(x, region)
+        layer = StretchProfile(int(kind), lower, upper, width, strength, int(degree))
+        return self.builder.add(layer, (position,), self.shape(position), region, f"stretch_{x}")
 
     def _noise(self, expr: sp.Expr, region: Region) -> str:
         seed, amplitude, channels = expr.args

@@ -20,7 +20,7 @@ from npde.symbolic.symbols import Shape, SymbolTable
 REDUCING = (op.IntegralOf, op.MeanOf, op.SumOf)
 COORDINATE_ARGUMENTS: dict[type, int] = {
     op.Diff: 1, op.FaceDiff: 1, op.Lap: 1, op.IntegralOf: 1, op.MeanOf: 1, op.SumOf: 1, op.Nonlocal: 2,
-    op.NonlocalConvolution: 2, op.Component: 1, op.LiftOf: 1, op.LinearOf: 1, op.RegionsOf: 1,
+    op.NonlocalConvolution: 2, op.Component: 1, op.LiftOf: 1, op.LinearOf: 1, op.RegionsOf: 1, op.Hold: 1, op.Stretch: 1,
 }  # fmt: skip
 """How many leading arguments of an operator are values; the rest name axes or count."""
 

@@ -55,6 +55,17 @@ class DotProduct(GridOperator):
     """`DotProduct(a, b)`: Σ_c a_c b_c."""
 
 
+class Hold(GridOperator):
+    """`Hold(a, x, …)`: a learned array or input that inside the absorbing layers of the axes keeps the value next to them."""
+
+
+class Stretch(GridOperator):
+    """`Stretch(x, k, a, b, w, t, m)`: a coefficient of the complex stretching s = 1 + i t (d/w)^m of an axis on [a, b] whose
+    layers are w wide: real and imaginary part of 1/s (k = 0, 1), of 1/s² (2, 3), and of (1/s)(1/s)' (4, 5)."""
+
+    NAMES = ("re 1/s", "im 1/s", "re 1/s^2", "im 1/s^2", "re (1/s)*d(1/s)", "im (1/s)*d(1/s)")
+
+
 # --- sums over the grid -----------------------------------------------------------------------------------------------
 
 

@@ -25,6 +25,7 @@ from npde.graph.layers import (
     Factorization,
     Flatten,
     Ghost,
+    Held,
     InputArray,
     IterativeSolve,
     Join,
@@ -48,6 +49,7 @@ from npde.graph.layers import (
     SteadyFactors,
     SteadySolve,
     StencilLayer,
+    StretchProfile,
     Unflatten,
     Weight,
 )
@@ -139,6 +141,10 @@ def label(graph: LayerGraph, layer: Layer, inputs: tuple[Shape, ...], shape: Sha
             return Label("extend", "plumbing", "continued past the walls")
         case Crop():
             return Label("crop", "plumbing", "cropped")
+        case StretchProfile(kind=kind):
+            return Label("stretch", "pointwise", f"absorbing layer, {op.Stretch.NAMES[kind]}")
+        case Held():
+            return Label("held", "plumbing", "constant inside absorbing layers")
         case Flatten():
             return Label("flatten", "plumbing", "flattened")
         case Unflatten():

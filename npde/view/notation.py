@@ -125,6 +125,10 @@ class NotationPrinter(StrPrinter):
                 return f"regions({arguments[0]}, {arguments[1]})"
             case op.NoiseOf():
                 return f"noise({arguments[0]}, {arguments[1]})"
+            case op.Stretch():
+                return f"({op.Stretch.NAMES[int(expr.args[1])]})({arguments[0]})"
+            case op.Hold():
+                return f"hold({arguments[0]})"
             case op.Where():
                 return f"where({', '.join(arguments)})"
             case _:

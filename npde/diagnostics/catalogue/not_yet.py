@@ -80,9 +80,9 @@ TOO_LARGE = Code(
 
 ABSORBING = Code(
     "N0965",
-    "'absorbing' layers are not supported yet.",
-    "complex-stretched layers are not built yet",
-    "A damping term that grows towards the sides, `- sigma(x)*dt(u)` with `let sigma(x) = …`, works today.",
+    "An 'absorbing' layer is not supported here: {why}.",
+    "no wave that a layer could absorb",
+    "Layers absorb waves of complex fields: a steady equation such as `lap(u) + k^2*u = s`, linear wherever it holds derivatives.",
     heat(equation="dtt(u) = dxx(u)", boundary="boundary absorbing(0.1)", more="initial dt(u) = 0"),
 )
 UPWIND = Code(
