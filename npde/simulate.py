@@ -22,6 +22,7 @@ from npde.discretize.scheme import AdamsBashforth, Scheme
 from npde.emit.live import LiveModule
 from npde.model import expression as ex
 from npde.model.problem import Problem
+from npde.solving import failure
 from npde.source import Span
 
 PIECE_SECONDS = 0.5
@@ -155,10 +156,13 @@ def solved(net: LiveModule, inputs: Mapping[str, Tensor]) -> Tensor:
     """The solution [B, C, *grid] of a steady problem.
 
     Raises:
-        DiagnosticError: N1020, when it is not finite.
+        DiagnosticError: N1020, when it is not finite; N1021, N1022, when there is none.
     """
-    with torch.no_grad():
-        state: Tensor = net.solve(*inputs.values())  # type: ignore[operator]
+    try:
+        with torch.no_grad():
+            state: Tensor = net.solve(*inputs.values())  # type: ignore[operator]
+    except (RuntimeError, ValueError) as error:
+        raise failure(net.graph.scheme.system.problem, error) or error from error
     if not bool(torch.isfinite(state).all()):
         raise blow_up(net, state, 0)
     return state

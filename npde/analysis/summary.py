@@ -114,6 +114,7 @@ def analyze(scheme: Scheme, graph: LayerGraph) -> Analysis:
     order = {"space": scheme.space_order}
     if not isinstance(scheme.time, Steady):
         order["time"] = time_order(scheme.time)
+    each = cost.forward if isinstance(scheme.time, Steady) else cost.step
     return Analysis(
         order=MappingProxyType(order),
         dt=float(scheme.dt),
@@ -121,7 +122,7 @@ def analyze(scheme: Scheme, graph: LayerGraph) -> Analysis:
         dt_max=scheme.bound.value,
         exact=scheme.bound.exact,
         notes=scheme.bound.notes,
-        cost=StepCost(cost.step.flops, cost.step.bytes, cost.parameters),
+        cost=StepCost(each.flops, each.bytes, cost.parameters),
         reach=receptive_field(graph),
         proofs=invariants(scheme),
         graph=graph,

@@ -190,7 +190,8 @@ def time_text(scheme: Scheme) -> Iterator[str]:
 def steady_text(scheme: Scheme, steady: Steady) -> Iterator[str]:
     """How a steady problem is solved, and what was found about its matrix."""
     if steady.linear is None:
-        yield f"F(q) = 0 by {scheme.name}: J d = -F(q), q + d, until the residual is small"
+        yield f"F(q) = 0 by {scheme.name}: J d = -F(q), q + d, until a relative residual of {steady.solve.tolerance:g}"
+        yield f"J d = -F(q) {solve_text(steady.solve)}".replace("once a call", "at each step")
     else:
         yield "F(q) = L q + s = 0 is linear"
         for unknown, part in zip(scheme.system.unknowns, steady.linear, strict=True):
@@ -202,7 +203,8 @@ def steady_text(scheme: Scheme, steady: Steady) -> Iterator[str]:
         yield "    one matrix a sample: an input multiplies the fields"
     if steady.solve.null:
         yield "    L annihilates constants: the right side is projected onto the range of L, and the solution of mean zero is taken"
-    yield "    gradients by one solve with the transposed matrix"
+    if not steady.solve.is_relaxation:
+        yield "    gradients by one solve with the transposed matrix"
 
 
 def solve_text(solve: LinearSolve) -> str:
@@ -212,6 +214,15 @@ def solve_text(solve: LinearSolve) -> str:
             return "solved by FFT"
         case "block_lu":
             return f"solved by block-tridiagonal LU, factored once a call (reach {'x'.join(map(str, solve.reach))})"
+        case "cg" | "bicgstab" | "gmres" as name:
+            method = {"cg": "CG, its matrix symmetric and definite", "bicgstab": "BiCGStab", "gmres": "GMRES"}[name]
+            return f"solved by {method}, at most {solve.iterations:,} iterations to a relative residual of {solve.tolerance:g}"
+        case "jacobi":
+            return (
+                f"relaxed by {solve.iterations:,} damped Jacobi sweeps: a network of as many layers with tied weights"
+            )
+        case "multigrid":
+            return f"relaxed by {solve.iterations:,} multigrid V-cycles: a network of as many layers with tied weights"
         case _:
             assert_never(solve.method)
 

@@ -104,14 +104,14 @@ class Leapfrog:
     drifted: tuple[int, ...]
 
 
-SolveMethod: TypeAlias = Literal["fft", "block_lu"]
+SolveMethod: TypeAlias = Literal["fft", "block_lu", "cg", "bicgstab", "gmres", "jacobi", "multigrid"]
 
 
 @dataclass(frozen=True, slots=True)
 class LinearSolve:
-    """How `(I - θ dt L) q = b` is solved, or `L q = b` of a steady problem: "fft" (periodic, constant coefficients) or
-    "block_lu" (block-tridiagonal, factored once a call). `reach` is the half-width of L's dependency in cells, an axis, boundary
-    closures included.
+    """How `(I - θ dt L) q = b` is solved, or `L q = b` of a steady problem: "fft" (periodic, constant coefficients), "block_lu"
+    (block-tridiagonal, factored once a call), a Krylov method, or an unrolled relaxation. `reach` is the half-width of L's
+    dependency in cells, an axis, boundary closures included.
 
     `is_complex`: L commutes with the imaginary unit, so it is solved in complex numbers. `per_sample`: the coefficients of L
     differ by sample. `null`: channels whose constants L annihilates; the right side is then projected, and the solution
@@ -123,6 +123,18 @@ class LinearSolve:
     is_complex: bool = False
     per_sample: bool = False
     null: tuple[int, ...] = ()
+    iterations: int = 0
+    tolerance: float = 0.0
+
+    @property
+    def is_krylov(self) -> bool:
+        """Whether the matrix is only applied, until a relative residual of `tolerance`, at most `iterations` times."""
+        return self.method in ("cg", "bicgstab", "gmres")
+
+    @property
+    def is_relaxation(self) -> bool:
+        """Whether `iterations` sweeps are made, whatever they reach."""
+        return self.method in ("jacobi", "multigrid")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate
+from math import prod
 
 import sympy as sp
 
 from npde.diagnostics.catalogue import not_yet as codes
 from npde.discretize.choose import DIAGONAL, NONLOCAL
+from npde.discretize.definite import is_definite
 from npde.discretize.ghosts import interior_cells
 from npde.discretize.halo import reach
-from npde.discretize.scheme import LinearSolve, Steady
+from npde.discretize.scheme import LinearSolve, SolveMethod, Steady
 from npde.model.problem import Input
 from npde.symbolic import operators as op
 from npde.symbolic.classify import Classifier, degrees
@@ -20,36 +22,97 @@ from npde.symbolic.refusal import Refused
 from npde.symbolic.system import System
 from npde.symbolic.variation import variation
 
+ITERATIONS = {"cg": 2000, "bicgstab": 2000, "gmres": 2000, "jacobi": 50, "multigrid": 10}
+TOLERANCE = 1e-10
+"""What a solve is given when the file says nothing."""
+
+NEWTON_STEPS = 50
+
+WIDEST_BLOCK = 4096
+"""Unknowns in a block of the block-tridiagonal matrix beyond which a Krylov method is chosen: three dimensions, mostly."""
+
 
 def steady(system: System) -> Steady:
-    """How a steady system is solved."""
+    """How a steady system is solved.
+
+    Raises:
+        Refused: the method that the file states does not apply to it.
+    """
     unknowns = [u.symbol for u in system.unknowns]
     is_affine = all(degrees(rate, unknowns) <= {0, 1} for rate in system.rates)
     linear = linear_parts(system) if is_affine else None
-    stated = system.problem.numerics.solve
-    if linear is None:
-        bad = next(t for terms in system.terms for t in terms if not degrees(t.expression, unknowns) <= {0, 1})
-        raise Refused(codes.STEADY.at(bad.span, why="it is not linear"))
-    if is_dense(linear):
-        bad = next(t for terms in system.terms for t in terms if is_dense([t.expression]))
-        raise Refused(codes.STEADY.at(bad.span, why="a term couples all cells"))
-    if stated is not None and stated.method != "direct":
-        raise Refused(codes.STEADY.at(stated.span, why=f"there is no solver '{stated.method}'"))
     return Steady(linear, _solve(system, linear))
 
 
 def _solve(system: System, linear: tuple[sp.Expr, ...] | None) -> LinearSolve:
-    read = linear or system.rates
-    if linear is not None and _is_diagonal(system, linear):
-        return LinearSolve("fft", widths(system, read), null=null_channels(system, linear))
+    stated = system.problem.numerics.solve
+    read = system.rates if linear is None else linear
     null = () if linear is None else null_channels(system, linear)
+    reach = widths(system, read)
+    method: SolveMethod
+    match stated.method if stated is not None else "":
+        case "cg" | "bicgstab" | "gmres" | "jacobi" | "multigrid" as name:
+            method = name
+        case "direct" if is_dense(read):
+            raise _refused(system, "its terms couple all cells, so that its matrix is dense", "use `solve gmres`.")
+        case "direct":
+            method = "block_lu"
+        case _:
+            method = _chosen(system, linear, read, reach)
+    if method == "block_lu" and linear is not None and _is_diagonal(system, linear):
+        method = "fft"
+    _check(system, linear, read, null, method)
+    iterations = stated.iterations if stated is not None and stated.iterations else ITERATIONS.get(method, NEWTON_STEPS)
     return LinearSolve(
-        "block_lu",
-        widths(system, read),
-        is_complex=linear is not None and not null and is_complex_linear(system, linear),
+        method,
+        reach,
+        is_complex=method == "block_lu" and linear is not None and not null and is_complex_linear(system, linear),
         per_sample=linear is None or differs_by_sample(system, linear),
         null=null,
+        iterations=iterations,
+        tolerance=stated.tolerance if stated is not None and stated.tolerance else TOLERANCE,
     )
+
+
+def _chosen(
+    system: System, linear: Sequence[sp.Expr] | None, read: Sequence[sp.Expr], reach: tuple[int, ...]
+) -> SolveMethod:
+    """Directly where the matrix has narrow blocks, else by a Krylov method."""
+    cells = dict(system.problem.numerics.cells)
+    lines = [cells[c.name] for c in system.problem.space]
+    channels = sum(u.channels for u in system.unknowns)
+    block = max((*reach, 1)[0], 1) * prod(lines[1:]) * channels
+    if not is_dense(read) and block <= WIDEST_BLOCK:
+        return "block_lu"
+    return "cg" if linear is not None and is_definite(system, linear) else "gmres"
+
+
+def _check(
+    system: System,
+    linear: Sequence[sp.Expr] | None,
+    read: Sequence[sp.Expr],
+    null: tuple[int, ...],
+    method: SolveMethod,
+) -> None:
+    """Refuses what a method cannot do."""
+    relaxes, krylov = method in ("jacobi", "multigrid"), method in ("cg", "bicgstab", "gmres")
+    if method == "cg" and (linear is None or not is_definite(system, linear)):
+        raise _refused(system, "'cg' needs a symmetric definite matrix, which is not proved here", "use `solve gmres`.")
+    if relaxes and (linear is None or is_dense(read) or differs_by_sample(system, linear)):
+        why = f"'{method}' sweeps over linear equations with one matrix for all samples"
+        raise _refused(system, why, "use `solve direct` or `solve gmres`.")
+    if relaxes and system.problem.absorbing:
+        raise _refused(system, f"'{method}' does not converge for waves", "use `solve direct`.")
+    walls = any(c.name not in system.problem.periodic for c in system.problem.space)
+    if null and (krylov or relaxes) and walls and system.problem.numerics.order > 2:
+        why = "its solution is free up to a constant, and the closures of this order are not symmetric"
+        raise _refused(system, why, "use `solve direct`.")
+
+
+def _refused(system: System, why: str, hint: str) -> Refused:
+    stated = system.problem.numerics.solve
+    span = stated.span if stated is not None else system.problem.equations[0].span
+    return Refused(codes.STEADY.at(span, why=why, hint=hint))
 
 
 def widths(system: System, expressions: Sequence[sp.Expr]) -> tuple[int, ...]:
@@ -120,7 +183,15 @@ def null_channels(system: System, linear: Sequence[sp.Expr]) -> tuple[int, ...]:
     return tuple(found)
 
 
+SOLVERS: dict[SolveMethod, str] = {
+    "fft": "FFT", "block_lu": "block LU", "cg": "CG", "bicgstab": "BiCGStab", "gmres": "GMRES",
+    "jacobi": "Jacobi sweeps", "multigrid": "multigrid V-cycles",
+}  # fmt: skip
+
+
 def solve_name(scheme: Steady) -> str:
-    """`FFT`, `Newton's method with block LU`."""
-    method = {"fft": "FFT", "block_lu": "block LU"}[scheme.solve.method]
+    """`FFT`, `Newton's method with block LU`, `50 Jacobi sweeps`."""
+    method = SOLVERS[scheme.solve.method]
+    if scheme.solve.is_relaxation:
+        return f"{scheme.solve.iterations} {method}"
     return method if scheme.linear is not None else f"Newton's method with {method}"

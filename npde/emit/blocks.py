@@ -70,8 +70,8 @@ def write_body(
         emitter.emit(node)
     outputs = [names[o] for o in block.outputs]
     last = block.nodes[-1].name
-    if len(outputs) == 1 and outputs[0] == last and w.lines[-1].lstrip().startswith(f"{last} = "):
-        indent = "    " * w.level
+    indent = "    " * w.level
+    if len(outputs) == 1 and outputs[0] == last and w.lines[-1].startswith(f"{indent}{last} = "):
         w.lines[-1] = indent + f"{end} " + w.lines[-1].lstrip().removeprefix(f"{last} = ")
         return
     w.line(f"{end} {', '.join(outputs)}")

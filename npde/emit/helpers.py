@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from npde.emit.iterative_helpers import ITERATIVE, ITERATIVE_NEEDS
 from npde.emit.solver_helpers import SOLVER_NEEDS, SOLVERS
 
 HELPERS: dict[str, str] = {}
@@ -11,6 +12,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "factor_tridiagonal": ("diagonals",),
     "assemble": ("diagonals",),
     **SOLVER_NEEDS,
+    **ITERATIVE_NEEDS,
 }
 """Helpers that call other helpers."""
 
@@ -297,4 +299,4 @@ def affine(matrix: tuple[Tensor, Tensor, Tensor], value: Tensor) -> Tensor:
     return product.unflatten(1, (-1, value.shape[2]))
 '''
 
-HELPERS |= SOLVERS
+HELPERS |= SOLVERS | ITERATIVE

@@ -140,7 +140,11 @@ def _step(dt: Exact, constants: Constants) -> str:
 
 
 def _write_helpers(w: Writer, graph: LayerGraph, helpers: set[str]) -> None:
-    helpers |= {needed for name in sorted(helpers) for needed in NEEDS.get(name, ())}
+    pending = list(helpers)
+    while pending:
+        needed = set(NEEDS.get(pending.pop(), ())) - helpers
+        helpers |= needed
+        pending.extend(needed)
     texts = [HELPERS[name] for name in HELPERS if name in helpers]
     if any(m.activation == "sin" for m in graph.modules):
         texts.append(SINE)

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from npde.diagnostics import InternalError
 from npde.emit.printer import PRODUCT, UNARY
-from npde.emit.solve_text import SolveEmitter
+from npde.emit.steady_text import SteadyEmitter
 from npde.graph.graph import Node
 from npde.graph.layers import (
     AffineWeights,
@@ -27,9 +27,11 @@ from npde.graph.layers import (
     Ghost,
     Held,
     InputArray,
+    IterativeSolve,
     Join,
     KernelMatrix,
     LiftLayer,
+    Loop,
     MatrixRow,
     MatrixVector,
     Noise,
@@ -53,7 +55,7 @@ from npde.graph.layers import (
 from npde.symbolic.operators import Stretch
 
 
-class NodeEmitter(SolveEmitter):
+class NodeEmitter(SteadyEmitter):
     """Writes the nodes of one block. `names` maps nodes to the Python text of their values."""
 
     def emit(self, node: Node) -> None:
@@ -71,6 +73,10 @@ class NodeEmitter(SolveEmitter):
                 self._adjoint(node, layer, inputs)
             case SolveLayer() as layer:
                 self._solve(node, layer, inputs)
+            case IterativeSolve() as layer:
+                self._iterate(node, layer, inputs)
+            case Loop(block=block, trips=trips):
+                self._loop(node, block, trips, inputs[0])
             case SteadySolve() as layer:
                 self._steady_solve(node, layer, inputs)
             case KernelMatrix() as layer:
@@ -79,6 +85,14 @@ class NodeEmitter(SolveEmitter):
                 self._extend(node, layer, inputs)
             case _:
                 self.writer.assign(node.name, self.expression(node, inputs), self._comment(node))
+
+    def _loop(self, node: Node, block: str, trips: int, state: str) -> None:
+        """Runs of a block on its own output."""
+        self.writer.assign(node.name, state)
+        self.writer.line(f"for _ in range({trips}):")
+        with self.writer.indented():
+            arguments = [node.name, *self.constants.extra(block, None)]
+            self.writer.assign(node.name, f"self.{block}({', '.join(arguments)})")
 
     def _comment(self, node: Node) -> str:
         match node.layer:

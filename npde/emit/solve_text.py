@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from npde.emit.printer import PRODUCT
 from npde.emit.wall_text import WallEmitter
-from npde.graph.graph import Node, Region, inputs_of
+from npde.graph.graph import Node, Region
 from npde.graph.layers import (
     AffineWeights,
     Factorization,
     KernelMatrix,
     Propagator,
     SolveLayer,
-    SteadyFactors,
-    SteadySolve,
     Weight,
 )
 
@@ -93,39 +91,6 @@ class SolveEmitter(WallEmitter):
         now = f"self.{block.name}({', '.join([zero, time[0], *self.constants.extra(block.name, None)])})"
         rows = node.shape.channels
         return f"{text} + ({now}.flatten() - {matrix}[2]).reshape({rows}, -1)"
-
-    def _steady_factors(self, layer: SteadyFactors) -> str:
-        grid, solve = self.graph.scheme.grid.shape, layer.solve
-        apply = self._linear_call(layer.block)
-        if solve.per_sample:
-            apply = f"lambda v: {self._helper('each_sample')}({apply}, v, {inputs_of(self.block)[0]}.shape[0])"
-        if solve.method == "fft":
-            null = f", {solve.null!r}" if solve.null else ""
-            return f"{self._helper('invert_symbol')}({apply}, {layer.channels}, {grid!r}, self.unit{null})"
-        arguments = f"{layer.channels}, {grid!r}, {solve.reach!r}, {layer.periodic!r}, self.unit"
-        options = ", pairs=True" if solve.is_complex else ""
-        options += f", null={solve.null!r}" if solve.null else ""
-        call = f"{self._helper('factor_lines')}({apply}, {arguments}{options})"
-        return f"{self._helper('frozen')}(lambda: {call})"
-
-    def _steady_solve(self, node: Node, layer: SteadySolve, inputs: list[str]) -> None:
-        right, factors = inputs
-        if layer.solve.method == "fft":
-            if layer.solve.null:
-                mean = f"{right}[:, {list(layer.solve.null)!r}].flatten(2).mean(2)"
-                helper = self._helper("without_constants")
-                self.writer.assign(right, f"{helper}({right}, {layer.solve.null!r}, {mean}, True)")
-            self.writer.assign(node.name, f"{self._helper('spectral')}({factors}, {right})")
-            return
-        solve = self._helper("solve_floating" if layer.solve.null else "solve_lines")
-        null = f", {layer.solve.null!r}" if layer.solve.null else ""
-        strict = ", strict=True" if layer.solve.null else ""
-        call = self._linear_call(layer.block).removeprefix("lambda v: ").replace("(v", f"({node.name}", 1)
-        self.writer.assign(node.name, f"{solve}({factors}, {right}.detach(){null}{strict})")
-        self.writer.line(
-            "# one correction: rounding is refined, and the gradient is that of the implicit function theorem"
-        )
-        self.writer.assign(node.name, f"{node.name} + {solve}({factors}, {right} - {call}{null})")
 
     def _solve(self, node: Node, layer: SolveLayer, inputs: list[str]) -> None:
         right, factors = inputs

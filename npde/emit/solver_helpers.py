@@ -8,6 +8,7 @@ SOLVERS: dict[str, str] = {}
 SOLVER_NEEDS: dict[str, tuple[str, ...]] = {
     "factor_lines": ("diagonals", "solve_lines"),
     "solve_floating": ("solve_lines", "without_constants"),
+    "balanced": ("without_constants",),
     "invert_symbol": ("symbol_of",),
 }
 """Helpers that call other helpers."""
@@ -34,6 +35,13 @@ def without_constants(value: Tensor, null: tuple[int, ...], amount: Tensor, stri
                 f"no solution: sources and boundary data do not balance, their mean is {float(share):.2g} of their mean size"
             )
     return value.index_add(1, index, -amount.unsqueeze(2).expand(part.shape).unflatten(2, value.shape[2:]))
+'''
+
+SOLVERS["balanced"] = '''
+def balanced(value: Tensor, null: tuple[int, ...], strict: bool = False) -> Tensor:
+    """[B, C, *grid] with mean zero in the channels `null`."""
+    means = value[:, torch.tensor(null, device=value.device)].flatten(2).mean(2)
+    return without_constants(value, null, means, strict)
 '''
 
 SOLVERS["invert_symbol"] = '''

@@ -77,6 +77,9 @@ from npde.symbolic.operators import AbsoluteValue, Maximum, Minimum, Relu, Step,
 TRANSCENDENTAL = 10
 """Operations that one exp, log, tanh, sin, … is taken for."""
 
+ITERATIONS = 10
+"""Iterations that an iterative solve is counted with."""
+
 CHEAP = (Relu, Step, Minimum, Maximum, AbsoluteValue, Where)
 
 
@@ -339,22 +342,35 @@ class _Counter:
                 return 2 * count * transform + 4 * count * node.shape.channels
 
     def _steady(self, node: Node) -> int:
-        """As for implicit steps; an iterative solve is counted as four factored ones, its usual number of Newton steps."""
+        """As for implicit steps. Iterations are counted as `ITERATIONS` of them: a factorization a step of Newton's method, ten
+        vector operations an application for a Krylov method. Multigrid counts four sweeps on the finest grid and a third more."""
         grid = [a.cells for a in self.graph.scheme.grid.axes]
         cells, count = prod(grid), elements(node.shape, self.batch)
-        match node.layer:
-            case SteadyFactors(channels=channels, solve=solve):
-                n, m = _blocks(grid, solve.reach, channels)
-                return ceil(n * m**3 * 14 / 3) if solve.method == "block_lu" else self._fft(cells * channels**2, cells)
-            case SteadySolve(solve=solve):
-                n, m = _blocks(grid, solve.reach, node.shape.channels)
-                samples = self.batch if node.shape.batch else 1
-                return 6 * samples * n * m**2 if solve.method == "block_lu" else 2 * self._fft(count, cells)
-            case IterativeSolve(channels=channels, solve=solve):
-                n, m = _blocks(grid, solve.reach, channels)
-                return 4 * ceil(n * m**3 * 14 / 3) * (self.batch if node.shape.batch else 1)
+        samples = self.batch if node.shape.batch else 1
+        layer = node.layer
+        if not isinstance(layer, SteadyFactors | SteadySolve | IterativeSolve):
+            raise InternalError("not a layer of a steady problem")
+        channels = layer.channels if isinstance(layer, SteadyFactors | IterativeSolve) else node.shape.channels
+        n, m = _blocks(grid, layer.solve.reach, channels)
+        factored, substituted = ceil(n * m**3 * 14 / 3), 6 * n * m**2
+        taps = channels * prod(2 * r + 1 for r in layer.solve.reach)
+        match layer:
+            case IterativeSolve() if layer.solve.is_krylov:
+                return ITERATIONS * 20 * count
+            case IterativeSolve():
+                return ITERATIONS * samples * (factored + substituted)
+            case SteadyFactors(solve=solve) if solve.method == "block_lu":
+                return factored
+            case SteadySolve(solve=solve) if solve.method == "block_lu":
+                return samples * substituted
+            case SteadySolve(solve=solve) if solve.method == "multigrid":
+                return ceil(count * taps * 2 * 4 * 4 / 3)
+            case SteadySolve(solve=solve) if solve.method == "jacobi":
+                return 2 * count
+            case SteadySolve():
+                return 2 * self._fft(count, cells)
             case _:
-                raise InternalError("not a layer of a steady problem")
+                return self._fft(cells * channels**2, cells)
 
     def _factor_reach(self, solve: Node) -> tuple[int, ...]:
         wanted = solve.layer.block if isinstance(solve.layer, SolveLayer) else ""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from npde.discretize.scheme import AdamsBashforth, ButcherTableau, Leapfrog, Splitting, Steady
+from npde.discretize.scheme import AdamsBashforth, ButcherTableau, Leapfrog, LinearSolve, Splitting, Steady
 from npde.graph.builder import BlockBuilder
 from npde.graph.expression_blocks import DT
 from npde.graph.graph import Block
@@ -15,7 +15,9 @@ from npde.graph.layers import (
     Call,
     Channels,
     Factorization,
+    IterativeSolve,
     Join,
+    Loop,
     Pointwise,
     Propagator,
     SolveLayer,
@@ -176,18 +178,35 @@ class Wiring:
         return self.combine(lambda q, d: q + d, state, change, hint="next_state")
 
     def steady(self, scheme: Steady) -> None:
-        """`L δ = -F(q)`, `q + δ`, from a guess q."""
+        """The block `solution`: one linear solve, sweeps of a relaxation, or an iteration of another kind, from a guess."""
         context, solve = self.context, scheme.solve
-        periodic = tuple(a.periodic for a in context.scheme.grid.axes)
+        state, interior = context.state_shape(), context.interior
+        if scheme.linear is None or solve.is_krylov:
+            linear = None if scheme.linear is None else "linear_part"
+            layer = IterativeSolve("residual", linear, context.channels, solve, self._periodic())
+            out = self.builder.add(layer, (self.state,), state, interior, "solution")
+        elif solve.is_relaxation:
+            sweep = Wiring(context, "sweep")
+            context.blocks.append(sweep.finish(sweep.correction(solve)))
+            out = self.builder.add(Loop("sweep", solve.iterations), (self.state,), state, interior, "solution")
+        else:
+            out = self.correction(solve)
+        context.blocks.append(self.finish(out))
+
+    def correction(self, solve: LinearSolve) -> str:
+        """`L δ = -F(q)`, `q + δ`."""
+        context = self.context
         residual = self.call("residual", self.state, hint="remainder")
         right = self.combine(lambda f: -f, residual, hint="right_side")
-        layer = SteadyFactors("linear_part", context.channels, solve, periodic)
+        layer = SteadyFactors("linear_part", context.channels, solve, self._periodic())
         factors = self.builder.add(layer, (), context.scalar, context.interior, "factors")
         change = self.builder.add(
             SteadySolve("linear_part", solve), (right, factors), context.state_shape(), context.interior, "change"
         )
-        out = self.combine(lambda q, d: q + d, self.state, change, hint="solution")
-        context.blocks.append(self.finish(out))
+        return self.combine(lambda q, d: q + d, self.state, change, hint="corrected")
+
+    def _periodic(self) -> tuple[bool, ...]:
+        return tuple(a.periodic for a in self.context.scheme.grid.axes)
 
     def half(self, state: str, step: sp.Expr, scheme: Splitting) -> str:
         """The linear half of a split step, over `step`."""

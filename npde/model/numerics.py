@@ -23,7 +23,7 @@ SCHEMES = (
     *EXPLICIT, "backward_euler", "crank_nicolson", "bdf2", "lie", "strang", "imex_euler", "cnab2", "sbdf2", "etd1",
     "etdrk2", "etdrk4",
 )  # fmt: skip
-METHODS = ("direct", "cg", "bicgstab", "gmres")
+METHODS = ("direct", "cg", "bicgstab", "gmres", "jacobi", "multigrid")
 NETWORKS: tuple[NetworkKind, ...] = ("cnn", "mlp", "rnn")
 
 
@@ -183,7 +183,8 @@ def read_solve(scope: Scope, statement: tree.Solve, draft: Draft) -> None:
         near = nearest(name.id, METHODS)
         hint = f"did you mean `{near}`?" if near else ""
         scope.collector.add(codes.UNKNOWN_METHOD.at(name.span, hint=hint, name=name.id))
-    settings = read_settings(scope, statement.settings, "solve", ("iterations", "tolerance"))
+    known = ("iterations",) if name.id in ("jacobi", "multigrid") else ("iterations", "tolerance")
+    settings = read_settings(scope, statement.settings, "solve", known)
     if settings is None or name.id not in METHODS:
         return
     iterations: int | None = None

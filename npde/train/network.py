@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from npde.diagnostics import Code, DiagnosticError
 from npde.model.problem import Problem
+from npde.solving import failure
 from npde.source import NOWHERE, Source, Span
 
 if TYPE_CHECKING:
@@ -221,7 +222,11 @@ class Network:
             guess = self._constant("initial_state")(**dict(zip(self.inputs, inputs, strict=True)))
         if not steps:
             return guess if every is None else guess[:, None]
-        solution = self._constant("solve")(*inputs, state)
+        try:
+            solution = self._constant("solve")(*inputs, state)
+        except (RuntimeError, ValueError) as error:
+            found = failure(self.problem, error) if self.problem else None
+            raise found or error from error
         return solution if every is None else torch.stack([guess.expand_as(solution), solution], dim=1)
 
     def first_state(self, inputs: tuple[Tensor, ...]) -> Tensor:

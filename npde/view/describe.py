@@ -162,9 +162,11 @@ def label(graph: LayerGraph, layer: Layer, inputs: tuple[Shape, ...], shape: Sha
             how = "by FFT" if method == "fft" else "by block-tridiagonal LU, factored once a call"
             return Label("solve", "solve", "implicit solve", (f"(I - {formula(factor)} L) x = b", how))
         case SteadyFactors(solve=solve):
-            return Label("factorization", "solve", "L, factored", (METHODS[solve.method],))
+            title = "L, made ready" if solve.is_relaxation else "L, factored"
+            return Label("factorization", "solve", title, (METHODS[solve.method],))
         case SteadySolve(solve=solve):
-            return Label("solve", "solve", "linear solve", ("L x = b", f"by {METHODS[solve.method]}"))
+            title = "sweep" if solve.is_relaxation else "linear solve"
+            return Label("solve", "solve", title, ("L x = b", f"by {METHODS[solve.method]}"))
         case IterativeSolve(linear=linear, solve=solve):
             title = "Newton's method" if linear is None else "Krylov solve"
             return Label("solve", "solve", title, ("F(x) = 0", f"by {METHODS[solve.method]}"))
@@ -183,6 +185,11 @@ def label(graph: LayerGraph, layer: Layer, inputs: tuple[Shape, ...], shape: Sha
 METHODS = {
     "fft": "FFT",
     "block_lu": "block-tridiagonal LU",
+    "cg": "CG",
+    "bicgstab": "BiCGStab",
+    "gmres": "GMRES",
+    "jacobi": "the diagonal, damped",
+    "multigrid": "a multigrid V-cycle",
 }
 """How the linear systems of a steady problem are solved."""
 

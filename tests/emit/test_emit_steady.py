@@ -64,7 +64,65 @@ lap(v) - dy(u) - v = 1
 boundary periodic
 grid x: 8, y: 6
 """
-TEXTS = {"poisson": POISSON, "floating": FLOATING, "wave": WAVE, "samples": SAMPLES, "periodic": PERIODIC}
+BRATU = """
+coordinates x, y in [0, 1]
+field u(x, y)
+learn lam = 1 > 0
+input s(x, y)
+lap(u) - lam*exp(u) = s
+boundary x: periodic
+boundary y = 0: u = 0.3
+boundary y = 1: u + dn(u) = lam
+grid x: 6, y: 7
+"""
+POROUS = """
+coordinates x in [0, 1]
+field u(x), v(x)
+learn a(x) = 1 > 0, f(q) = mlp(3, tanh)
+input s(x)
+div((a + u^2)*grad(u)) + f(v) = s
+dxx(v) - v^3 = u
+boundary u = x, v = 1
+grid x: 6
+solve bicgstab
+"""
+KRYLOV = """
+coordinates x, y in [0, 1]
+field u(x, y)
+learn a(x, y) = 1 > 0, W(x, x') = 1
+input s(x, y), V(x, y)
+div(a*grad(u)) - V*u + 0.1*integral(W(x, x')*u(x', y), x') = s
+boundary x: periodic
+boundary y: u = x
+grid x: 6, y: 5
+solve gmres, tolerance: 1e-13
+"""
+DEFINITE = """
+coordinates x, y in [0, 1]
+field u(x, y)
+learn a(x, y) = 1 > 0
+input s(x, y)
+div(a*grad(u)) - (1 + x^2)*u = s
+boundary x: dn(u) = y
+boundary y: u + 2*dn(u) = x
+grid x: 7, y: 6
+solve cg, tolerance: 1e-14
+"""
+OPEN = """
+coordinates x in [0, 1]
+field u(x) complex
+learn n(x) = 1 > 0
+input s(x)
+dxx(u) + (20*n)^2*u = s
+boundary absorbing(0.25)
+grid x: 24
+order 4
+"""
+TEXTS = {
+    "bratu": BRATU, "porous": POROUS, "krylov": KRYLOV, "definite": DEFINITE, "open": OPEN,
+    "poisson": POISSON, "floating": FLOATING, "wave": WAVE, "samples": SAMPLES, "periodic": PERIODIC,
+}  # fmt: skip
+LINEAR = sorted(TEXTS.keys() - {"bratu", "porous"})
 
 
 def prepared(name: str, network: str = "cnn") -> tuple[torch.nn.Module, dict[str, Tensor]]:
@@ -88,7 +146,7 @@ def test_the_residual_vanishes(name: str) -> None:
     if name == "floating":
         rest = rest - rest.mean((2, 3), keepdim=True)  # the constants outside of the range
         assert float(found.mean((2, 3)).abs().max()) < 1e-14
-    assert float(rest.abs().max()) < 1e-11 * float(size.abs().max())
+    assert float(rest.abs().max()) < 2e-11 * float(size.abs().max())
 
 
 @pytest.mark.parametrize("network", ["mlp", "rnn"])
@@ -117,7 +175,7 @@ def test_gradients(name: str) -> None:
     assert torch.autograd.gradcheck(run, (*values, *inputs), eps=1e-6, atol=1e-6, rtol=1e-4, fast_mode=True)
 
 
-@pytest.mark.parametrize("name", sorted(TEXTS))
+@pytest.mark.parametrize("name", LINEAR)
 def test_the_adjoint_of_a_solve(name: str) -> None:
     """<J v, w> = <v, Jᵀ w> for the map from the inputs, which is affine, to the solution."""
     net, given = prepared(name)
@@ -167,7 +225,7 @@ def test_steps_are_an_error_and_a_state_is_a_guess() -> None:
     assert tuple(net.initial_state(3).shape) == (3, 1, 9, 8)
 
 
-@pytest.mark.parametrize("name", ["poisson", "floating", "wave", "periodic"])
+@pytest.mark.parametrize("name", ["poisson", "floating", "wave", "periodic", "open"])
 def test_it_exports_and_compiles_in_one_graph(name: str) -> None:
     net, given = prepared(name)
     batch = torch.export.Dim("batch", min=2, max=64)
@@ -208,3 +266,162 @@ order 4
     with torch.no_grad():
         assert float((whole(s) - parts(s)).abs().max()) < 1e-12
     assert math.isfinite(float(whole(s).detach().abs().max()))
+
+
+# --- iterations -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["bratu", "porous"])
+def test_the_adjoint_at_a_nonlinear_solution(name: str) -> None:
+    """<J v, w> = <v, Jᵀ w>, J v by the linearised equation solved forward: J_u x = -∂F/∂s v, densely."""
+    net, given = prepared(name)
+    given = {n: v[:1] for n, v in given.items()}
+    origin = given["s"].clone().requires_grad_()
+    out = net(**{**given, "s": origin})
+    generator = torch.Generator().manual_seed(1)
+    v = torch.randn(origin.shape, generator=generator, dtype=torch.float64)
+    w = torch.randn(out.shape, generator=generator, dtype=torch.float64)
+    (back,) = torch.autograd.grad(out, origin, w)
+
+    def of_state(q: Tensor) -> Tensor:
+        return residual(net, given, q.reshape(out.shape)).flatten()
+
+    def of_source(s: Tensor) -> Tensor:
+        return residual(net, {**given, "s": s}, out.detach()).flatten()
+
+    matrix = torch.func.jacrev(of_state)(out.detach().flatten())
+    right = torch.autograd.functional.jvp(of_source, given["s"], v)[1]
+    forward = -torch.linalg.solve(matrix, right).reshape(out.shape).detach()
+    left, right = float((forward * w).sum()), float((v * back).sum())
+    assert abs(left - right) <= 1e-12 * float(forward.norm() * w.norm() + v.norm() * back.norm())
+
+
+def test_newton_finds_the_branch_of_its_guess() -> None:
+    """u'' + 2 e^u = 0 on [0, 1], u = 0 at the walls: u = -2 log(cosh((x - 1/2) θ/2)/cosh(θ/4)), θ = 2 cosh(θ/4) with two roots."""
+    text = (
+        "coordinates x in [0, 1]\nfield u(x)\ndxx(u) + 2*exp(u) = 0\nboundary u = 0\ninitial u = {}*x*(1 - x)\n"
+        "grid x: 128\norder 4\n"
+    )
+    x = (torch.arange(128, dtype=torch.float64) + 0.5) / 128
+
+    def equation(theta: float) -> float:
+        return theta - 2 * math.cosh(theta / 4)
+
+    for guess, a, b in (("0", 0.1, 4.0), ("16", 5.0, 12.0)):
+        while b - a > 1e-14 * b:
+            middle = (a + b) / 2
+            a, b = (middle, b) if (equation(a) < 0) == (equation(middle) < 0) else (a, middle)
+        exact = -2 * torch.log(torch.cosh((x - 0.5) * a / 2) / math.cosh(a / 4))
+        found = npde.parse(text.format(guess)).compile(dtype=torch.float64)()[0, 0]
+        assert float((found - exact).abs().max()) < 2e-6
+
+
+def test_samples_take_their_own_newton_steps() -> None:
+    _, net = compiled(BRATU)
+    s = torch.stack([torch.zeros(6, 7), torch.full((6, 7), -30.0), torch.ones(6, 7)]).double()
+    with torch.no_grad():
+        together = net(s)
+        apart = torch.cat([net(one[None]) for one in s])
+    assert float((together - apart).abs().max()) < 1e-9
+
+
+@pytest.mark.parametrize("method", ["cg", "bicgstab", "gmres"])
+def test_krylov_methods_agree_with_direct_ones(method: str) -> None:
+    for text in (DEFINITE, FLOATING.replace("order 4\n", "")):
+        plain = "\n".join(line for line in text.splitlines() if not line.startswith("solve"))
+        nets = [compiled(f"{plain}\nsolve {how}\n")[1] for how in ("direct", f"{method}, tolerance: 1e-13")]
+        given = random_inputs(nets[0], 0, batch=3)
+        with torch.no_grad():
+            a, b = (net(**given) for net in nets)
+        assert float((a - b).abs().max()) < 1e-11
+
+
+def test_an_iteration_that_does_not_converge_is_an_error_with_its_history() -> None:
+    for how in ("cg", "bicgstab", "gmres"):
+        _, net = compiled(
+            DEFINITE.replace("solve cg, tolerance: 1e-14", f"solve {how}, iterations: 3, tolerance: 1e-12")
+        )
+        with pytest.raises(RuntimeError, match="did not converge in 3 iterations") as caught:
+            net(**random_inputs(net, 0))
+        history = caught.value.history
+        assert len(history) == 4
+        assert history[0] == 1.0
+        assert history[-1] > 1e-12
+    text = "coordinates x in [0, 1]\nfield u(x)\ndxx(u) + 4*exp(u) = 0\nboundary u = 0\ngrid x: 32\n"
+    with pytest.raises(RuntimeError, match="Newton's method"):
+        npde.parse(text).compile(dtype=torch.float64)()
+
+
+def test_zero_needs_no_iteration() -> None:
+    _, net = compiled(
+        "coordinates x in [0, 1]\nfield u(x)\ninput s(x)\ndxx(u) - u = s\nboundary u = 0\ngrid x: 8\nsolve gmres\n"
+    )
+    s = torch.stack([torch.zeros(8), torch.ones(8)]).double()
+    with torch.no_grad():
+        found = net(s)
+    assert float(found[0].abs().max()) == 0.0
+    assert bool(torch.isfinite(found).all())
+
+
+# --- relaxation -------------------------------------------------------------------------------------------------------
+
+RELAXED = """
+coordinates x, y in [0, 1]
+field u(x, y), v(x, y)
+learn a(x, y) = 1 > 0
+input s(x, y)
+div(a*grad(u)) - u + v = s
+lap(v) - 2*v = x
+boundary x: periodic
+boundary y: u = x, dn(v) = 0
+grid x: 16, y: 16
+"""
+
+
+def test_sweeps_are_layers_with_tied_weights() -> None:
+    """k sweeps are the sweep applied k times; more of them come nearer to the solution."""
+    _, exact = compiled(RELAXED + "solve direct\n")
+    given = random_inputs(exact, 0)
+    with torch.no_grad():
+        solution = exact(**given)
+        for method, counts, goal in (("jacobi", (20, 400), 0.5), ("multigrid", (2, 12), 2e-5)):
+            errors = []
+            for count in counts:
+                _, net = compiled(RELAXED + f"solve {method}, iterations: {count}\n")
+                state, c = net._prepare(*given.values(), None)
+                for _ in range(count):
+                    state = net.sweep(state, c)
+                assert torch.equal(state, net(**given))
+                errors.append(float((state - solution).abs().max()))
+            assert errors[1] < goal * errors[0]
+
+
+def test_jacobi_is_the_damped_jacobi_method() -> None:
+    text = "coordinates x in [0, 1]\nfield u(x)\ninput s(x)\ndxx(u) - 3*u = s\nboundary u = 0\ngrid x: 6\nsolve jacobi, iterations: 3\n"
+    _, net = compiled(text)
+    s = random_inputs(net, 0)["s"]
+    matrix = (
+        torch.diag(torch.full((5,), 36.0), 1)
+        + torch.diag(torch.full((5,), 36.0), -1)
+        - torch.diag(torch.full((6,), 75.0))
+    )
+    matrix[0, 0] = matrix[-1, -1] = -3 * 36 - 3
+    matrix, u = matrix.double(), torch.zeros_like(s)
+    for _ in range(3):
+        u = u + 2 / 3 * (s - u @ matrix.T) / matrix.diag()
+    with torch.no_grad():
+        assert float((net(s)[:, 0] - u).abs().max()) < 1e-15
+
+
+@pytest.mark.parametrize("method", ["jacobi, iterations: 3", "multigrid, iterations: 2"])
+def test_gradients_through_sweeps(method: str) -> None:
+    """The derivative of what was computed, not of the solution."""
+    text = RELAXED.replace("grid x: 16, y: 16", "grid x: 8, y: 8") + f"solve {method}\n"
+    _, net = compiled(text)
+    perturb(net)
+    given = random_inputs(net, 0)
+    a = net.raw_a.detach().clone().requires_grad_()
+    s = given["s"].clone().requires_grad_()
+    run = lambda a, s: torch.func.functional_call(net, {"raw_a": a}, (s,))  # noqa: E731
+    assert torch.autograd.gradcheck(run, (a, s), eps=1e-6, atol=1e-6, rtol=1e-4, fast_mode=True)
+    assert torch.export.export(net, (), given).module()(**given).shape == (2, 2, 8, 8)

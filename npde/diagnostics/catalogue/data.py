@@ -125,6 +125,21 @@ OUT_OF_MEMORY = Code(
     "shapes and no data, and what it keeps at once is added up. The notes name the largest parts. Fewer samples at a time, "
     "fewer steps with gradients, a coarser grid or single precision need less.",
 )
+NOT_CONVERGED = Code(
+    "N1023",
+    "{method} did not converge in {count} iterations.",
+    "the residual of this equation is not small enough",
+    "An iteration ended before its tolerance. The note shows how the residual fell: where it still falls, more iterations "
+    "help; where it stands still or grows, the equation may have no solution near the guess, or the matrix may be too "
+    "ill-conditioned for the method.",
+)
+UNBALANCED = Code(
+    "N1024",
+    "The equation has no solution: {why}.",
+    "determines its field up to a constant only",
+    "Where only derivatives of a field are stated, in the equation and at the walls, a solution exists if sources and boundary "
+    "fluxes add up to zero: the integral of the left side over the domain is fixed by the walls.",
+)
 NOT_A_PRETRAINED = Code(
     "N1030",
     "'{path}' is not a folder with a saved model: {reason}.",

@@ -127,11 +127,12 @@ SCHEME = Code(
 )
 STEADY = Code(
     "N0971",
-    "This steady problem is not supported yet: {why}.",
-    "no solver for it",
-    "Linear problems are solved directly. Marching the evolution equation until nothing changes finds the same "
-    "solution where it is stable.",
-    "coordinates x in [0, 1]\nfield u(x)\ndxx(u) = exp(u)\nboundary u = 0\ngrid x: 32\nsolve direct\n",
+    "This steady problem cannot be solved as stated: {why}.",
+    "the solver does not fit",
+    "`direct` needs equations that read neighboring cells only; `cg` a matrix that is symmetric and definite by its form "
+    "(second derivatives with positive coefficients, at order 2 or on periodic axes); `jacobi` and `multigrid` linear equations. "
+    "`gmres` and `bicgstab` take any.",
+    "coordinates x in [0, 1]\nfield u(x)\ndxx(u) + dx(u) = 1\nboundary u = 0\ngrid x: 32\nsolve cg\n",
 )
 NONLINEAR_IMPLICIT = Code(
     "N0972",

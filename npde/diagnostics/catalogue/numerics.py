@@ -102,7 +102,7 @@ UNKNOWN_SETTING = Code(
     "N0614",
     "'{statement}' has no setting '{name}'.",
     "the settings are {known}",
-    "`march` has `steps` and `dt`; `solve` has `iterations` and `tolerance`.",
+    "`march` has `steps` and `dt`; `solve` has `iterations` and, but for jacobi and multigrid, `tolerance`.",
     heat(march="march rk4, step: 10"),
 )
 SETTING_VALUE = Code(
@@ -116,7 +116,7 @@ UNKNOWN_METHOD = Code(
     "N0616",
     "'{name}' is not a solver.",
     "unknown solver",
-    "The solvers of a steady equation are direct, cg, bicgstab and gmres.",
+    "The solvers of a steady equation are direct, cg, bicgstab and gmres; jacobi and multigrid make a stated number of sweeps.",
     "coordinates x in [0, 1]\nfield u(x)\ndxx(u) = 1\nboundary u = 0\ngrid x: 32\nsolve gauss\n",
 )
 UNKNOWN_NETWORK = Code(

@@ -1,0 +1,115 @@
+"""Whether the matrix of a linear steady problem is symmetric and definite, proved from its form.
+
+A sum of `c ∂²u`, `div(a grad u)` and `-r u` with c, a positive and r not negative (or all signs turned) is: its stencils are
+symmetric on periodic axes at every order, and between walls at order 2, whose ghost cells mirror one cell. Where no r and no
+wall holds the field, constants are annihilated, and the matrix is definite on the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sympy as sp
+
+from npde.model.problem import LearnedCoefficient
+from npde.symbolic import operators as op
+from npde.symbolic.system import System
+
+
+def is_definite(system: System, linear: Sequence[sp.Expr]) -> bool:
+    """Whether the matrix of the linear parts is symmetric and definite."""
+    if len(linear) != 1 or system.unknowns[0].shape:
+        return False
+    walled = any(c.name not in system.problem.periodic for c in system.problem.space)
+    if walled and (system.problem.numerics.order > 2 or system.problem.absorbing):
+        return False
+    if not all(_wall_sign(w.coefficients, system) for w in system.walls):
+        return False
+    signs = {_sign(term, system) for term in sp.Add.make_args(sp.expand_mul(linear[0]))}
+    return signs in ({1}, {-1})
+
+
+def _wall_sign(coefficients: tuple[sp.Expr, ...], system: System) -> bool:
+    """Whether a wall takes energy out: u, dn(u), or α u + β dn(u) with α/β positive."""
+    alpha, beta = (*coefficients, sp.Integer(0))[:2]
+    if alpha == 0 or beta == 0:
+        return True
+    return sign_of(alpha / beta, system) == 1
+
+
+def _sign(term: sp.Expr, system: System) -> int:
+    """1 if a term is a positive operator, -1 if a negative one, 0 if neither is known."""
+    u = system.unknowns[0].symbol
+    moving = [f for f in sp.Mul.make_args(term) if u in f.free_symbols]
+    if len(moving) != 1:
+        return 0
+    factor = sp.Mul(*(f for f in sp.Mul.make_args(term) if f is not moving[0]))
+    match moving[0]:
+        case sp.Symbol():
+            return _sign_or_square(factor, system)
+        case op.Lap() | op.Diff() if moving[0].args[0] == u and _is_second(moving[0]):
+            return -sign_of(factor, system) if _is_scalar(factor, system) else 0
+        case op.FaceDiff():
+            return -_flux_sign(moving[0], u, system) * sign_of(factor, system) if _is_scalar(factor, system) else 0
+        case _:
+            return 0
+
+
+def _is_second(e: sp.Expr) -> bool:
+    return isinstance(e, op.Lap) or int(e.args[2]) == 2
+
+
+def _flux_sign(e: sp.Expr, u: sp.Symbol, system: System) -> int:
+    """The sign of a in `∂(a ∂u)`."""
+    flux, x = e.args
+    slope = op.Diff(u, x, 1)
+    factors = sp.Mul.make_args(flux)
+    if slope not in factors:
+        return 0
+    return sign_of(sp.Mul(*(f for f in factors if f != slope)), system)
+
+
+def _is_scalar(e: sp.Expr, system: System) -> bool:
+    """Whether a value is the same in all cells: a varying factor in front of a derivative breaks the symmetry."""
+    scalars = {s for s, m in system.symbols if isinstance(m, LearnedCoefficient) and not m.coordinates and not m.shape}
+    return not e.has(op.GridOperator) and e.free_symbols <= scalars
+
+
+def sign_of(e: sp.Expr, system: System) -> int:
+    """1 where an expression is positive wherever it is defined, -1 where negative, by its form; 0 if that is not known."""
+    meanings = dict(system.symbols)
+    match e:
+        case sp.Number() | sp.NumberSymbol():
+            return 1 if e > 0 else -1 if e < 0 else 0
+        case sp.Symbol():
+            learned = meanings.get(e)
+            kept = learned.constraint if isinstance(learned, LearnedCoefficient) else None
+            if kept is not None and kept.lower is not None and kept.lower >= 0:
+                return 1
+            return -1 if kept is not None and kept.upper is not None and kept.upper <= 0 else 0
+        case sp.exp() | op.Sigmoid() | op.Softplus() | sp.cosh():
+            return 1
+        case sp.Add():
+            signs = {_sign_or_square(a, system) for a in e.args}
+            return signs.pop() if len(signs) == 1 and any(sign_of(a, system) for a in e.args) else 0
+        case sp.Mul():
+            whole = 1
+            for a in e.args:
+                whole *= sign_of(a, system)
+            return whole
+        case sp.Pow():
+            below = sign_of(e.base, system)
+            if below == 1:
+                return 1
+            return below * (1 if e.exp.is_even else -1) * below if below and e.exp.is_integer else 0
+        case _:
+            return 0
+
+
+def _sign_or_square(e: sp.Expr, system: System) -> int:
+    """As `sign_of`; an even power of a real expression counts as positive beside what is."""
+    found = sign_of(e, system)
+    if found:
+        return found
+    factors = [f for f in sp.Mul.make_args(e) if not (isinstance(f, sp.Pow) and f.exp.is_even and f.exp > 0)]
+    return sign_of(sp.Mul(*factors), system)

@@ -1,0 +1,140 @@
+"""The solves of steady problems as text."""
+
+from __future__ import annotations
+
+from npde.emit.solve_text import SolveEmitter
+from npde.graph.graph import Node, inputs_of
+from npde.graph.layers import IterativeSolve, SteadyFactors, SteadySolve
+
+NEWTON_STEPS = 50
+"""Steps of Newton's method whose linear systems are solved by a Krylov method."""
+
+KRYLOV = {"cg": "conjugate_gradients", "bicgstab": "bicgstab", "gmres": "gmres"}
+
+
+class SteadyEmitter(SolveEmitter):
+    """Factors, solves with them, sweeps, and iterations with the gradient of the implicit function theorem."""
+
+    def _steady_factors(self, layer: SteadyFactors) -> str:
+        grid, solve = self.graph.scheme.grid.shape, layer.solve
+        apply = self._linear_call(layer.block)
+        if solve.per_sample:
+            apply = f"lambda v: {self._helper('each_sample')}({apply}, v, {inputs_of(self.block)[0]}.shape[0])"
+        if solve.method == "fft":
+            null = f", {solve.null!r}" if solve.null else ""
+            return f"{self._helper('invert_symbol')}({apply}, {layer.channels}, {grid!r}, self.unit{null})"
+        arguments = f"{layer.channels}, {grid!r}, {solve.reach!r}, {layer.periodic!r}, self.unit"
+        if solve.is_relaxation:
+            helper = "main_diagonal" if solve.method == "jacobi" else "multigrid_levels"
+            return f"{self._helper(helper)}({apply}, {arguments})"
+        options = ", pairs=True" if solve.is_complex else ""
+        options += f", null={solve.null!r}" if solve.null else ""
+        call = f"{self._helper('factor_lines')}({apply}, {arguments}{options})"
+        return f"{self._helper('frozen')}(lambda: {call})"
+
+    def _steady_solve(self, node: Node, layer: SteadySolve, inputs: list[str]) -> None:
+        right, factors = inputs
+        if layer.solve.is_relaxation:
+            self._relax(node, layer, right, factors)
+            return
+        if layer.solve.method == "fft":
+            if layer.solve.null:
+                mean = f"{right}[:, {list(layer.solve.null)!r}].flatten(2).mean(2)"
+                helper = self._helper("without_constants")
+                self.writer.assign(right, f"{helper}({right}, {layer.solve.null!r}, {mean}, True)")
+            self.writer.assign(node.name, f"{self._helper('spectral')}({factors}, {right})")
+            return
+        solve = self._helper("solve_floating" if layer.solve.null else "solve_lines")
+        null = f", {layer.solve.null!r}" if layer.solve.null else ""
+        strict = ", strict=True" if layer.solve.null else ""
+        call = self._linear_call(layer.block).removeprefix("lambda v: ").replace("(v", f"({node.name}", 1)
+        self.writer.assign(node.name, f"{solve}({factors}, {right}.detach(){null}{strict})")
+        self.writer.line(
+            "# one correction: rounding is refined, and the gradient is that of the implicit function theorem"
+        )
+        self.writer.assign(node.name, f"{node.name} + {solve}({factors}, {right} - {call}{null})")
+
+    def _relax(self, node: Node, layer: SteadySolve, right: str, factors: str) -> None:
+        """One sweep: a damped Jacobi step, or a V-cycle."""
+        null = layer.solve.null
+        if null:
+            mean = f"{right}[:, {list(null)!r}].flatten(2).mean(2)"
+            self.writer.assign(right, f"{self._helper('without_constants')}({right}, {null!r}, {mean}, False)")
+        if layer.solve.method == "jacobi":
+            damping = "2 / 3" if self.dimension == 1 else "4 / 5" if self.dimension == 2 else "6 / 7"
+            self.writer.assign(node.name, f"{damping} * {right} / {factors}", "damped, so that it smooths")
+            return
+        periodic = tuple(a.periodic for a in self.graph.scheme.grid.axes)
+        self.writer.assign(node.name, f"{self._helper('v_cycle')}({factors}, {right}, {periodic!r})")
+
+    def _iterate(self, node: Node, layer: IterativeSolve, inputs: list[str]) -> None:
+        """Newton's method or a Krylov method; the gradient by one solve with the transposed matrix."""
+        w, (state,) = self.writer, inputs
+        w.line()
+        self._function("residual", f"self.{layer.block}", layer.block)
+        if layer.linear is None:
+            self._newton(node, layer, state)
+            return
+        krylov = self._krylov(layer)
+        null = layer.solve.null
+        self._function("linear", f"self.{layer.linear}", layer.linear)
+        transposed = "linear"
+        if layer.solve.method != "cg":
+            transposed = "transposed"
+            self._transposed("linear", "torch.zeros_like(v)")
+        helper, mean = "", ""
+        if null:
+            helper = self._helper("balanced")
+            mean = f", {null!r}"
+        right = f"{helper}(residual({state}){mean}, strict=True)" if null else f"residual({state})"
+        w.line("with torch.no_grad():")
+        with w.indented():
+            found = f"{krylov[0]}(linear, {right}, {krylov[1]})"
+            w.assign("found", f"{state} - {f'{helper}({found}{mean})' if null else found}")
+        back = f"{krylov[0]}({transposed}, {f'{helper}(g{mean})' if null else 'g'}, {krylov[1]})"
+        back = f"{helper}({back}{mean})" if null else back
+        w.assign(node.name, f"{self._helper('implicit')}(residual, found, lambda g: {back})")
+
+    def _newton(self, node: Node, layer: IterativeSolve, state: str) -> None:
+        w, solve = self.writer, layer.solve
+        newton, implicit = self._helper("newton"), self._helper("implicit")
+        steps = solve.iterations if not solve.is_krylov else NEWTON_STEPS
+        if solve.is_krylov:
+            name, numbers = self._krylov(layer)
+            step = f"{name}({self._helper('derivative')}(residual, x), b, {numbers})"
+            self._transposed("residual", "found")
+            adjoint = f"{name}(transposed, g, {numbers})"
+        else:
+            factor, lines = self._helper("factor_jacobian"), self._helper("solve_lines")
+            arguments = f"{solve.reach!r}, {layer.periodic!r}"
+            step = f"{lines}({factor}(residual, x, {arguments}), b)"
+            adjoint = f"{lines}({factor}(residual, found, {arguments}), g, adjoint=True)"
+        w.line("def step(x: Tensor, b: Tensor) -> Tensor:")
+        with w.indented():
+            w.line(f"return {step}")
+        w.line()
+        w.line("with torch.no_grad():")
+        with w.indented():
+            w.assign("found", f"{newton}(residual, step, {state}, {steps}, {solve.tolerance!r})")
+        w.assign(node.name, f"{implicit}(residual, found, lambda g: {adjoint})")
+
+    def _krylov(self, layer: IterativeSolve) -> tuple[str, str]:
+        """The helper, and its iterations and tolerance."""
+        solve = layer.solve
+        return self._helper(KRYLOV[solve.method]), f"{solve.iterations}, {solve.tolerance!r}"
+
+    def _function(self, name: str, method: str, block: str) -> None:
+        """A block as a function of the state alone."""
+        w = self.writer
+        w.line(f"def {name}(v: Tensor) -> Tensor:")
+        with w.indented():
+            w.line(f"return {method}({', '.join(['v', *self.constants.extra(block, None)])})")
+        w.line()
+
+    def _transposed(self, function: str, at: str) -> None:
+        """The transpose of the derivative of a function."""
+        w = self.writer
+        w.line("def transposed(v: Tensor) -> Tensor:")
+        with w.indented():
+            w.line(f"return torch.func.vjp({function}, {at})[1](v)[0]")
+        w.line()
