@@ -105,7 +105,7 @@ def layers_of(system: System, grid: Grid) -> tuple[Layer, ...]:
         degree = system.problem.numerics.order
         peak = (degree + 1) * math.log(1 / REFLECTION) / (2 * float(absorbing.width))
         ends = (_exact(axis.lower), _exact(axis.upper), _exact(absorbing.width))
-        found.append(Layer(x, *ends, sp.Float(f"{peak / k0:.6g}"), degree))
+        found.append(Layer(x, *ends, sp.Float(f"{peak / k0:.12g}"), degree))
     return tuple(found)
 
 

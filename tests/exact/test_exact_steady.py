@@ -85,7 +85,10 @@ def test_wider_layers_and_finer_grids_return_less() -> None:
 
 def test_the_wave_leaves_and_nothing_stands() -> None:
     """Without a layer the same equation has standing waves: walls reflect everything."""
-    text = "coordinates x in [0, 1]\nfield u(x) complex\ndxx(u) + (20*pi + 1)^2*u = -exp(-4000*(x - 0.5)^2)\nboundary {}\ngrid x: 240\norder 4\n"
+    text = (
+        "coordinates x in [0, 1]\nfield u(x) complex\ndxx(u) + (20*pi + 1)^2*u = -exp(-4000*(x - 0.5)^2)\nboundary {}\n"
+        "grid x: 240\norder 4\n"
+    )
     x = (np.arange(240) + 0.5) / 240
     seen = (x > 0.6) & (x < 0.85)
     left = np.abs(solution(text.format("absorbing(0.1)"))[seen])
