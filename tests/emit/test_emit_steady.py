@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 import npde
-from tests.comparison import compiled, perturb, random_inputs
+from npde.options import Overrides
+from tests.comparison import EXAMPLES, as_arrays, compiled, difference, perturb, physical, random_inputs
+from tests.reference.steady import solve
 
 POISSON = """
 coordinates x, y in [0, 1]
@@ -147,6 +149,27 @@ def test_the_residual_vanishes(name: str) -> None:
         rest = rest - rest.mean((2, 3), keepdim=True)  # the constants outside of the range
         assert float(found.mean((2, 3)).abs().max()) < 1e-14
     assert float(rest.abs().max()) < 2e-11 * float(size.abs().max())
+
+
+@pytest.mark.parametrize("name", sorted(TEXTS))
+def test_it_agrees_with_the_interpreter(name: str) -> None:
+    compilation, net = compiled(TEXTS[name])
+    perturb(net)
+    given = random_inputs(net, 0)
+    learned = physical(net, compilation.problem)
+    found = net(**given).detach().numpy()
+    how = {"floating": name == "floating", "wave_number": 20.0}
+    expected = solve(compilation.problem, learned, as_arrays(given), batch=2, **how)
+    assert difference(found, expected) < 1e-9
+
+
+def test_the_example_agrees_with_the_interpreter() -> None:
+    text = (EXAMPLES / "helmholtz.npde").read_text()
+    compilation, net = compiled(text, overrides=Overrides(grid={"x": 12, "y": 11}))
+    perturb(net)
+    found = net().detach().numpy()
+    expected = solve(compilation.problem, physical(net, compilation.problem), wave_number=40.0)
+    assert difference(found, expected) < 1e-10
 
 
 @pytest.mark.parametrize("network", ["mlp", "rnn"])

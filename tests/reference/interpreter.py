@@ -179,9 +179,8 @@ def start_value(setting: Setting, declared: LearnedCoefficient) -> Array:
 
 
 def begin(problem: Problem) -> float:
-    """Where the march begins."""
-    assert problem.time is not None
-    return float(problem.time.lower)
+    """Where the march begins; zero where nothing is marched."""
+    return 0.0 if problem.time is None else float(problem.time.lower)
 
 
 def step_size(problem: Problem) -> float:
