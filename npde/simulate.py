@@ -20,9 +20,9 @@ from npde.diagnostics import DiagnosticError
 from npde.diagnostics.catalogue import data as codes
 from npde.discretize.scheme import AdamsBashforth, Scheme
 from npde.emit.live import LiveModule
+from npde.emit.solving import failure
 from npde.model import expression as ex
 from npde.model.problem import Problem
-from npde.solving import failure
 from npde.source import Span
 
 PIECE_SECONDS = 0.5

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from npde.diagnostics import Code, DiagnosticError
+from npde.emit.solving import failure
 from npde.model.problem import Problem
-from npde.solving import failure
 from npde.source import NOWHERE, Source, Span
 
 if TYPE_CHECKING:
