@@ -156,7 +156,7 @@ def solved(net: LiveModule, inputs: Mapping[str, Tensor]) -> Tensor:
     """The solution [B, C, *grid] of a steady problem.
 
     Raises:
-        DiagnosticError: N1020, when it is not finite; N1021, N1022, when there is none.
+        DiagnosticError: N1020, when it is not finite; N1023, N1024, when there is none.
     """
     try:
         with torch.no_grad():

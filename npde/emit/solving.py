@@ -12,7 +12,7 @@ SHOWN = 8
 
 
 def failure(problem: Problem, error: Exception) -> DiagnosticError | None:
-    """N1021 for an iteration that did not converge, N1022 for an equation that has no solution, None for anything else."""
+    """N1023 for an iteration that did not converge, N1024 for an equation that has no solution, None for anything else."""
     span = problem.equations[0].span if problem.equations else NOWHERE
     history = getattr(error, "history", None)
     if history is not None:
