@@ -27,8 +27,10 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from npde.diagnostics import NpdeError
 from npde.emit.live import LiveModule, instantiate
 from npde.graph import LayerGraph
+from npde.graph.layers import IterativeSolve
 
 FEW, MORE = 3, 5
 """Steps that are traced: the first may differ from those after it."""
@@ -72,7 +74,12 @@ def footprint(
 ) -> Footprint:
     """What a march of `steps` steps (default: all) takes at its peak, parameters included; with `grad`, the backward pass of
     a mean square too. `every` as in `march`: frames are kept one by one and then stacked, so each counts twice, and a third
-    time for its gradient."""
+    time for its gradient.
+
+    Raises NpdeError where an iteration goes on until a residual is small: how long is not known without data.
+    """
+    if iterates(graph):
+        raise NpdeError("The memory of an iterative solve depends on how many iterations it takes.")
     dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype
     total = graph.scheme.steps if steps is None else steps
     traced = min(total, graph.scheme.steps)
@@ -84,6 +91,11 @@ def footprint(
     shares = [*worst.shares, Share("frames", "", frames)]
     listed = sorted((s for s in shares if s.bytes > 0), key=lambda s: (-s.bytes, s.method, s.name))
     return Footprint(worst.bytes + frames, tuple(listed))
+
+
+def iterates(graph: LayerGraph) -> bool:
+    """Whether some layer iterates until a residual is small."""
+    return any(isinstance(n.layer, IterativeSolve) for b in graph.blocks for n in b.nodes)
 
 
 def _state_bytes(graph: LayerGraph, batch: int, dtype: torch.dtype) -> int:

@@ -82,6 +82,11 @@ def invariant_lines(analysis: Analysis) -> Iterator[str]:
 
 def memory_lines(analysis: Analysis) -> Iterator[str]:
     """Predicted peaks, forward and with gradients, and what takes them."""
+    from npde.analysis.footprint import iterates  # imports torch, as tracing does
+
+    if iterates(analysis.graph):
+        yield "not predicted: an iteration goes on until its residual is small"
+        return
     yield from _peak_lines("forward", analysis.footprint())
     if analysis.cost.parameters:
         yield from _peak_lines("with gradients", analysis.footprint(grad=True))
