@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import sympy as sp
 
+from npde.discretize.halo import halo
 from npde.model.problem import LearnedCoefficient
 from npde.symbolic import operators as op
 from npde.symbolic.system import System
@@ -21,12 +22,22 @@ def is_definite(system: System, linear: Sequence[sp.Expr]) -> bool:
     if len(linear) != 1 or system.unknowns[0].shape:
         return False
     walled = any(c.name not in system.problem.periodic for c in system.problem.space)
-    if walled and (system.problem.numerics.order > 2 or system.problem.absorbing):
+    if walled and not _mirrors(system):
         return False
     if not all(_wall_sign(w.coefficients, system) for w in system.walls):
         return False
     signs = {_sign(term, system) for term in sp.Add.make_args(sp.expand_mul(linear[0]))}
     return signs in ({1}, {-1})
+
+
+def _mirrors(system: System) -> bool:
+    """Whether every ghost cell mirrors the cell next to its wall: order 2, one condition a side, one ghost cell read."""
+    problem = system.problem
+    if problem.numerics.order > 2 or problem.absorbing or problem.outflows:
+        return False
+    read = halo([*system.rates, *(p for o in system.outputs for p in o.parts)], system, problem.numerics.order)
+    sides = [(w.unknown, w.coordinate, w.side) for w in system.walls]
+    return max(read.values(), default=0) <= 1 and len(set(sides)) == len(sides)
 
 
 def _wall_sign(coefficients: tuple[sp.Expr, ...], system: System) -> bool:

@@ -120,7 +120,7 @@ def widths(system: System, expressions: Sequence[sp.Expr]) -> tuple[int, ...]:
     problem = system.problem
     read = reach(expressions, system, problem.numerics.order)
     closure = interior_cells(problem.numerics.order) - 1
-    walled = {w.coordinate for w in system.walls}
+    walled = {w.coordinate for w in system.walls} | {o.coordinate for o in problem.outflows}
     return tuple(
         max(read.get(c.name, 0), closure) if c.name in walled and read.get(c.name, 0) else read.get(c.name, 0)
         for c in problem.space
