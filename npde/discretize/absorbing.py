@@ -113,7 +113,7 @@ def ghosts_behind(system: System, grid: Grid, read: Mapping[tuple[sp.Symbol, str
     """The field is zero behind a layer."""
     absorbing = {a.coordinate for a in system.problem.absorbing}
     return tuple(
-        GhostRule(symbol, axis.name, side, ((ZERO,),) * width, (ZERO,) * width, ZERO)
+        GhostRule(symbol, axis.name, side, ((ZERO,),) * width, ((),) * width, ())
         for axis in grid.axes
         if axis.name in absorbing
         for symbol in (u.symbol for u in system.unknowns)

@@ -24,7 +24,7 @@ class WallEmitter(StencilEmitter):
     def _ghost(self, node: Node, layer: Ghost, inputs: list[str]) -> None:
         axes = self.graph.scheme.grid.axes
         source = inputs[0]
-        is_zero = all(r.data == 0 and not any(w for row in r.weights for w in row) for r in layer.rules)
+        is_zero = all(not any(r.data) and not any(w for row in r.weights for w in row) for r in layer.rules)
         if layer.rules and is_zero and not any(a.periodic and w for a, w in zip(axes, layer.widths, strict=True)):
             pads = ", ".join(f"{w}, {w}" for w in reversed(layer.widths))
             self.writer.assign(node.name, f"functional.pad({source}, ({pads}))", "zero behind absorbing layers")
