@@ -12,7 +12,7 @@ import sympy as sp
 from npde.diagnostics import Collector, InternalError
 from npde.diagnostics.catalogue import numerics as numerics_codes
 from npde.diagnostics.catalogue import stability as codes
-from npde.discretize import ghosts, support, tableaux, verdict
+from npde.discretize import ghosts, stable, support, tableaux, verdict
 from npde.discretize.absorbing import absorbed, ghosts_behind, layer_cells
 from npde.discretize.choose import choose
 from npde.discretize.halo import Halo, halo
@@ -65,9 +65,11 @@ def build(system: System) -> Scheme:
     collector.raise_errors()
     if scheme is None:
         raise InternalError("no scheme and no diagnostic")
+    length = time.upper - time.lower
+    system = stable.bounded(system, grid, rules, scheme, float(length), stated, collector)
+    collector.raise_errors()
     bound, steps = _bounded_steps(system, grid, rules, scheme, march, time, stated, collector)
     collector.raise_errors()
-    length = time.upper - time.lower
     return Scheme(
         system=system,
         grid=grid,
@@ -86,6 +88,10 @@ def build(system: System) -> Scheme:
 
 def _solved(system: System, grid: Grid, rules: tuple[GhostRule, ...], collector: Collector) -> Scheme:
     """The numerics of a steady system: nothing is marched, one "step" of no length stands for the solve."""
+    for x in stable.stable_names(system):
+        collector.add(
+            codes.STABLE_UNKNOWN.at(x.span, hint=f"write `{x.name} > 0`.", name=x.name, why="nothing is marched")
+        )
     scheme = _attempt(collector, lambda: steady(system))
     collector.raise_errors()
     if scheme is None:

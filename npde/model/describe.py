@@ -86,6 +86,8 @@ def _learned(problem: Problem, what: Learned) -> str:
 
 def _constraint(constraint: Constraint | None) -> str:
     match constraint:
+        case Constraint(stable=True, upper=None):
+            return " in stable"
         case None | Constraint(None, None):
             return ""
         case Constraint(lower, None) if lower is not None:

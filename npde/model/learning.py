@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from itertools import product
 
 from npde.diagnostics import Code
 from npde.diagnostics.catalogue import learning as codes
 from npde.diagnostics.catalogue import names as name_codes
-from npde.diagnostics.catalogue import unsupported
 from npde.model import expression as ex
 from npde.model.constant import ConstantError, Value, evaluate
 from npde.model.declarations import arguments, sizes
@@ -74,8 +74,7 @@ def bounds(scope: Scope, item: tree.LearnItem) -> Constraint | bool:
     if clause is None:
         return True
     if clause.operator == "in stable":
-        scope.collector.add(unsupported.STABLE_SET.at(clause.span, name="stable"))
-        return False
+        return Constraint(Fraction(0), None, stable=True)
     what = f"A bound of '{item.name.id}'"
     reading = elaborator(scope, Place("constant", what, parameters=()))
     values = [reading.real_constant(b, what) for b in clause.bounds]

@@ -56,10 +56,12 @@ class Let:
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """The open interval a learned value is kept in by construction: `> a` is (a, None), `in [a, b]` is (a, b)."""
+    """The open interval a learned value is kept in by construction: `> a` is (a, None), `in [a, b]` is (a, b). `in stable` is
+    (0, None) until the numerics know which values keep the step stable."""
 
     lower: Fraction | float | None
     upper: Fraction | float | None
+    stable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

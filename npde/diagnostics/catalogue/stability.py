@@ -85,3 +85,27 @@ TOO_MANY_STEPS = Code(
     "linear; a coarser grid raises the bound of an explicit one.",
     heat(equation="dt(u) = 1e12*dxx(u)", march="march euler, dt: auto"),
 )
+STABLE_STEP = Code(
+    "N0710",
+    "'{name}' is to stay where the step is stable, but the step is to follow from '{name}'.",
+    "needs a step that is stated",
+    "`in stable` keeps a learned value between zero and the largest one for which the step is stable; `dt: auto` chooses the "
+    "step by the value. One of them has to be given: `steps: 200` or `dt: 0.01`, or an interval `in [0, 1]`.",
+    heat(declare="learn D = 0.1 in stable", equation="dt(u) = D*dxx(u)", march="march euler, dt: auto"),
+)
+STABLE_START = Code(
+    "N0711",
+    "The start of '{name}' is not among the values for which the step is stable.",
+    "{why}",
+    "A learned value that is kept `in stable` starts inside: at its start the scheme has to be stable for the step that the "
+    "file states.",
+    heat(declare="learn D = 0.1 in stable", equation="dt(u) = D*dxx(u)", march="march euler, steps: 10"),
+)
+STABLE_UNKNOWN = Code(
+    "N0712",
+    "The values of '{name}' for which the step is stable cannot be determined.",
+    "{why}",
+    "They are found from the step bound at compile time: the value has to start at a known number, everything else in the "
+    "rates has to be known, the bound has to depend on it, and to admit all smaller values too.",
+    heat(declare="learn D in stable", equation="dt(u) = D*dxx(u)", march="march euler, steps: 10000"),
+)

@@ -104,13 +104,6 @@ MORE_AXES = Code(
         grid="grid a: 8, b: 8, c: 8, e: 8",
     ),
 )
-STABLE_SET = Code(
-    "N0911",
-    "The constraint 'in {name}' is not supported yet.",
-    "not an interval",
-    "Learned values are kept in intervals: `> a`, `< b` or `in [a, b]`.",
-    heat(declare="learn A = 1 in stable", equation="dt(u) = A*dxx(u)"),
-)
 CONVOLUTION_ON_WALLS = Code(
     "N0912",
     "A convolution over the bounded axis '{coordinate}' is not supported yet.",
