@@ -1,4 +1,7 @@
-"""`python -m benchmarks [NAME …]`: runs the named measurements, or all of them, one after the other, each in its own process."""
+"""`python -m benchmarks [NAME …] [--option …]`: runs the named measurements, or all, one after the other, each in its own process.
+
+Options go to the measurement that is named last before them: `python -m benchmarks kernels --cases A,E`.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,18 @@ from pathlib import Path
 NAMES = sorted(p.stem for p in Path(__file__).parent.glob("*.py") if not p.stem.startswith("_"))
 
 
-def main(wanted: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     """The exit status: 0 if all ran, 2 if a name is unknown, else that of the first that failed."""
+    first = next((k for k, a in enumerate(arguments) if a.startswith("-")), len(arguments))
+    wanted, options = arguments[:first], arguments[first:]
     unknown = [name for name in wanted if name not in NAMES]
-    if unknown:
-        print(f"no measurement is called {', '.join(unknown)}; there are {', '.join(NAMES)}", file=sys.stderr)
+    if unknown or (options and not wanted):
+        print(f"no measurement is called {', '.join(unknown or options)}; there are {', '.join(NAMES)}", file=sys.stderr)
         return 2
     for name in wanted or NAMES:
         print(f"== {name}", flush=True)
-        status = subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode
+        own = options if wanted and name == wanted[-1] else []
+        status = subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *own], check=False).returncode
         if status:
             return status
     return 0
