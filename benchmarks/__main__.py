@@ -18,7 +18,9 @@ def main(arguments: list[str]) -> int:
     wanted, options = arguments[:first], arguments[first:]
     unknown = [name for name in wanted if name not in NAMES]
     if unknown or (options and not wanted):
-        print(f"no measurement is called {', '.join(unknown or options)}; there are {', '.join(NAMES)}", file=sys.stderr)
+        print(
+            f"no measurement is called {', '.join(unknown or options)}; there are {', '.join(NAMES)}", file=sys.stderr
+        )
         return 2
     for name in wanted or NAMES:
         print(f"== {name}", flush=True)

@@ -184,7 +184,9 @@ march euler, dt: 1
             u = u + 0.1 * rate
         return u
 
-    return Case("D", f"heat, 4th order {n}³", text, lambda: wave_field(n, n, n)[None, None], reference, steps, 8, family="heat")
+    return Case(
+        "D", f"heat, 4th order {n}³", text, lambda: wave_field(n, n, n)[None, None], reference, steps, 8, family="heat"
+    )
 
 
 # --- E: training ------------------------------------------------------------------------------------------------------
@@ -213,7 +215,9 @@ march euler, steps: {steps}
         scale = 1 + 0.1 * np.arange(batch).reshape(-1, 1, 1, 1) / batch
         return scale * wave_field(n, n)[None, None]
 
-    return Case("E", f"training, a(x, y) {n}², batch {batch}", text, start, None, steps, 24, family="training", trains=True)
+    return Case(
+        "E", f"training, a(x, y) {n}², batch {batch}", text, start, None, steps, 24, family="training", trains=True
+    )
 
 
 # --- more -------------------------------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ def march(case: Case, depth: int | None = None) -> Callable[[int], np.ndarray]:
     start = np.ascontiguousarray(case.start(), np.float32)
     n = start.shape[-1]
     if name == "training":
-        return _training(library, case, start)
+        return _training(library, start)
     depth = depth or DEPTH[name]
     state = np.empty_like(start)
     work = _work(getattr(library, f"{name}_work"), n, depth)
@@ -51,7 +51,7 @@ def march(case: Case, depth: int | None = None) -> Callable[[int], np.ndarray]:
     return run
 
 
-def _training(library: ctypes.CDLL, case: Case, start: np.ndarray) -> Callable[[int], Any]:
+def _training(library: ctypes.CDLL, start: np.ndarray) -> Callable[[int], Any]:
     library.training.restype = ctypes.c_float
     batch, n = start.shape[0], start.shape[-1]
     a = np.ascontiguousarray(conductivity(n), np.float32)

@@ -23,7 +23,7 @@ def marched(case: Case, *, backend: str, dtype: torch.dtype = torch.float32, com
     """Steps → the state after them by a module of npde; of E: the loss and its gradients."""
     generator = torch.Generator().manual_seed(0)
     try:
-        net = npde.parse(case.text).compile(backend=backend, dtype=dtype, generator=generator)
+        net = npde.parse(case.text).compile(backend=backend, dtype=dtype, compile=compiled, generator=generator)
     except npde.NpdeError as error:
         raise Missing(str(error).splitlines()[0]) from error
     start = torch.from_numpy(case.start()).to(dtype)
@@ -109,7 +109,7 @@ def _training(rollout: Callable[[Tensor, int], Tensor], start: Tensor, a: Tensor
 Shift = Callable[[Tensor, int], Callable[[int, int], Tensor]]
 
 
-def _rolled(u: Tensor, reach: int) -> Callable[[int, int], Tensor]:
+def _rolled(u: Tensor, _: int) -> Callable[[int, int], Tensor]:
     return lambda axis, by: u.roll(-by, axis)
 
 

@@ -140,8 +140,22 @@ def numba(case: Case) -> Run:
             for y in range(n):
                 for z in range(n):
                     i, j, k = x + 2, y + 2, z + 2
-                    near = u[i - 1, j, k] + u[i + 1, j, k] + u[i, j - 1, k] + u[i, j + 1, k] + u[i, j, k - 1] + u[i, j, k + 1]
-                    far = u[i - 2, j, k] + u[i + 2, j, k] + u[i, j - 2, k] + u[i, j + 2, k] + u[i, j, k - 2] + u[i, j, k + 2]
+                    near = (
+                        u[i - 1, j, k]
+                        + u[i + 1, j, k]
+                        + u[i, j - 1, k]
+                        + u[i, j + 1, k]
+                        + u[i, j, k - 1]
+                        + u[i, j, k + 1]
+                    )
+                    far = (
+                        u[i - 2, j, k]
+                        + u[i + 2, j, k]
+                        + u[i, j - 2, k]
+                        + u[i, j + 2, k]
+                        + u[i, j, k - 2]
+                        + u[i, j, k + 2]
+                    )
                     out[i, j, k] = a * u[i, j, k] + b * near + c * far
 
     def wrap_cube(u: Any) -> None:
@@ -273,9 +287,7 @@ def pypde(case: Case) -> Run:
         equation = library.PDE({"u": "0.1*laplace(u) + u*(1 - u)"})
         state: Any = library.ScalarField(grid, start[0])
     else:
-        equation = library.PDE(
-            {"u": "0.2*laplace(u) - u*v**2 + 0.04*(1 - u)", "v": "0.1*laplace(v) + u*v**2 - 0.1*v"}
-        )
+        equation = library.PDE({"u": "0.2*laplace(u) - u*v**2 + 0.04*(1 - u)", "v": "0.1*laplace(v) + u*v**2 - 0.1*v"})
         state = library.FieldCollection([library.ScalarField(grid, s) for s in start], labels=["u", "v"])
     solver = library.ExplicitSolver(equation, scheme="euler", adaptive=False)
     stepper = solver.make_stepper(state, dt=dt)

@@ -11,7 +11,13 @@ from benchmarks._cases import Case
 
 def row(case: Case, bandwidth: float, entry: Any) -> dict[str, Any]:
     """What is kept of one contestant in one case."""
-    found = {"case": case.key, "title": case.title, "steps": case.steps, "points": case.points, "contestant": entry.name}
+    found = {
+        "case": case.key,
+        "title": case.title,
+        "steps": case.steps,
+        "points": case.points,
+        "contestant": entry.name,
+    }
     found |= {"bytes": case.bytes, "copy_gb_s": round(bandwidth / 1e9, 1), "missing": entry.missing}
     if entry.times is None:
         return found
@@ -31,9 +37,11 @@ def table(facts: dict[str, Any]) -> str:
     lines = [
         "# Kernels",
         "",
-        f"{facts['machine']}, {facts['threads']} threads, float32, torch {facts['torch']}. Billions of grid-point steps a second: the",
-        "median of the runs, and the best, which is what others on the machine disturbed least; ratios are of the best. `roof` is the",
-        "best run against copying memory of the state's size with all threads; time blocking can pass it. `error` is against float64.",
+        f"{facts['machine']}, float32, torch {facts['torch']}, {facts['clock']} time, load {facts['load']}.",
+        "",
+        "Billions of grid-point steps a second: the median of the runs, and the best, which others on the machine disturbed least;",
+        "ratios are of the best. `roof` is the best run against copying memory of the state's size with all threads; time blocking",
+        "can pass it. `error` is against float64.",
         "",
     ]
     for key, group in groupby(facts["rows"], lambda r: r["case"]):
@@ -41,7 +49,8 @@ def table(facts: dict[str, Any]) -> str:
         native = next((r for r in rows if r["contestant"] == "npde native" and not r["missing"]), None)
         training = any(r.get("added_mb") is not None for r in rows)
         lines += [f"## {key}. {rows[0]['title']}, {rows[0]['steps']} steps", ""]
-        lines += [f"Copying: {rows[0]['copy_gb_s']} GB/s, so {rows[0]['copy_gb_s'] / rows[0]['bytes']:.1f} at {rows[0]['bytes']} bytes a point.", ""]
+        roof, each = rows[0]["copy_gb_s"], rows[0]["bytes"]
+        lines += [f"Copying: {roof} GB/s, so {roof / each:.1f} at {each} bytes a point.", ""]
         head = ["", "median", "best", "roof", "native is", "error", "ready after"] + ["added memory"] * training
         lines += ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
         for r in rows:
@@ -75,7 +84,11 @@ def bars(facts: dict[str, Any], path: Path) -> None:
         own = {r["case"]: r for r in rows if r["contestant"] == name}
         places = [k + (n - len(names) / 2) * width for k, key in enumerate(keys) if key in own]
         axes.bar(places, [own[k]["best"] for k in keys if k in own], width, label=name, color=f"C{n}", align="edge")
-    axes.set_xticks(range(len(keys)), [next(r["title"] for r in rows if r["case"] == k).replace(", ", ",\n") for k in keys], fontsize=7)
+    axes.set_xticks(
+        range(len(keys)),
+        [next(r["title"] for r in rows if r["case"] == k).replace(", ", ",\n") for k in keys],
+        fontsize=7,
+    )
     axes.set_yscale("log")
     axes.set_ylabel("10⁹ grid-point steps a second")
     axes.legend(fontsize=7, ncols=2)

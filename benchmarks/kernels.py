@@ -4,9 +4,9 @@
     python -m benchmarks kernels --cases A,E --only native,loops
     python -m benchmarks kernels --seconds 5                less time a case
 
-Each result is compared with a float64 reference first. Then contestants run by turns; the table shows the median and the best of the
-runs, in billions of grid-point steps a second, and the share of what copying memory of the same size allows. Tables and plots go to
-`benchmarks/results`, and `kernels.json` holds every run.
+Each result is compared with a float64 reference first. Then contestants run by turns; the table shows the median and the best of
+the runs, in billions of grid-point steps a second, and the share of what copying memory of the same size allows. Tables and plots
+go to `benchmarks/results`, and `kernels.json` holds every run.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+if "--threads" in sys.argv and hasattr(os, "sched_setaffinity"):  # before libraries count the cores
+    allowed = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, allowed[: int(sys.argv[sys.argv.index("--threads") + 1])])
 
 import numpy as np
 import torch
@@ -67,7 +70,7 @@ def contestants(case: Case) -> dict[str, Callable[[], _npde.Run]]:
     return found
 
 
-def measured(case: Case, only: tuple[str, ...], seconds: float) -> list[Entry]:
+def measured(case: Case, only: tuple[str, ...], seconds: float, clock: str) -> list[Entry]:
     """Every contestant of a case: checked, then timed by turns."""
     wanted = {n: f for n, f in contestants(case).items() if not only or any(o in n for o in only)}
     exact = _npde.reference(case, CHECKED_STEPS)
@@ -89,13 +92,17 @@ def measured(case: Case, only: tuple[str, ...], seconds: float) -> list[Entry]:
         run(case.steps)
         runs[name] = run
         entries[name] = Entry(name, None, error, prepared)
-    times = interleaved({n: (lambda r=r: r(case.steps)) for n, r in runs.items()}, budget=seconds, each=seconds / 5)
+    times = interleaved(
+        {n: (lambda r=r: r(case.steps)) for n, r in runs.items()}, budget=seconds, each=seconds / 5, clock=clock
+    )
     for name, run in runs.items():
         added = added_bytes(lambda r=run: r(case.steps)) if case.trains else None
         found = entries[name]
         entries[name] = Entry(name, Times(times[name].seconds, added), found.error, found.prepared)
         rate = case.points * case.steps / times[name].best / 1e9
-        print(f"   {name:<22} {rate:7.3f} G/s   error {found.error:.0e}   prepared in {found.prepared:.1f} s", flush=True)
+        print(
+            f"   {name:<22} {rate:7.3f} G/s   error {found.error:.0e}   prepared in {found.prepared:.1f} s", flush=True
+        )
     return [entries[name] for name in wanted]
 
 
@@ -105,6 +112,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--cases", default="", help="keys such as A,E (default: all)")
     parser.add_argument("--only", default="", help="parts of contestants' names, such as native,loops")
     parser.add_argument("--seconds", type=float, default=15.0, help="for the runs of a case (default: 15)")
+    parser.add_argument("--threads", type=int, help="cores to use (default: all)")
+    parser.add_argument("--clock", choices=["wall", "processor"], default="wall", help="processor: with --threads 1")
     parser.add_argument("--write", default="kernels", help="name of the files in benchmarks/results")
     chosen = parser.parse_args(arguments)
     known = cases()
@@ -117,10 +126,17 @@ def main(arguments: list[str]) -> int:
     for key in keys:
         case = known[key]
         print(f"{key}  {case.title}, {case.steps} steps", flush=True)
-        bandwidth = copy_bandwidth(case.start().size)
-        entries = measured(case, tuple(filter(None, chosen.only.split(","))), chosen.seconds)
+        bandwidth = copy_bandwidth(case.start().size, chosen.clock)
+        entries = measured(case, tuple(filter(None, chosen.only.split(","))), chosen.seconds, chosen.clock)
         rows += [_report.row(case, bandwidth, e) for e in entries]
-        facts = {"machine": machine(), "torch": torch.__version__, "threads": cores(), "rows": rows}
+        facts = {
+            "machine": machine(),
+            "torch": torch.__version__,
+            "threads": cores(),
+            "clock": chosen.clock,
+            "rows": rows,
+        }
+        facts["load"] = f"{os.getloadavg()[0]:.1f}"
         RESULTS.mkdir(exist_ok=True)
         (RESULTS / f"{chosen.write}.json").write_text(json.dumps(facts, indent=1) + "\n")
     text = _report.table(facts)

@@ -184,6 +184,8 @@ class Model:
         extent: Mapping[str, tuple[float, float]] | None = None,
         generator: torch.Generator | None = None,
         backend: Literal["auto", "torch"] = "auto",
+        compile: bool = False,
+        checkpoint: int | None = None,
     ) -> LiveModule:
         """The network of the model, a `torch.nn.Module`.
 
@@ -198,6 +200,9 @@ class Model:
             extent: lower and upper end of coordinates, `{"t": (0, 20)}`.
             generator: draws random start values; torch's own when left out.
             backend: which emitter; there is one so far.
+            compile: give one step to `torch.compile` and loop over it; ready after seconds, then faster on large grids.
+            checkpoint: k: in training, keep the state of every k-th step alone and make what lies between again. √steps needs
+                the least memory; about a third more time.
 
         Raises:
             DiagnosticError: the text has errors, or an override does not fit it.
@@ -205,10 +210,12 @@ class Model:
         """
         if backend not in ("auto", "torch"):
             raise settings.OptionError(f"'backend' is 'auto' or 'torch', not {backend!r}.")
+        settings.check_checkpoint(checkpoint)
         recipe = self._recipe(
             network=network, free=free, grid=grid, order=order, march=march, set=set, extent=extent
         )  # fmt: skip
-        return recipe.rebuild(device=device_of(device), dtype=_dtype(dtype), generator=generator)
+        return recipe.rebuild(device=device_of(device), dtype=_dtype(dtype), generator=generator,
+                              compiled=compile, checkpoint=checkpoint)  # fmt: skip
 
     def _recipe(self, network: str | None = None, free: str = "none", **overrides: Any) -> Recipe:
         values = settings.overrides(**overrides)

@@ -32,7 +32,8 @@ class Recipe:
         return Compilation(self.source, self.overrides, self.options)
 
     def rebuild(self, **factory: Any) -> LiveModule:
-        """A live module with start values; `device`, `dtype`, `generator` as `torch.nn.Module`s take them.
+        """A live module with start values; `device`, `dtype`, `generator` as `torch.nn.Module`s take them; `compiled` and
+        `checkpoint` say how it marches.
 
         Raises:
             DiagnosticError: the text has errors, or the model does not fit into memory.

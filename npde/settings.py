@@ -75,6 +75,12 @@ def network_kind(name: str | None) -> NetworkKind | None:
     return cast(NetworkKind | None, name)
 
 
+def check_checkpoint(steps: Any) -> None:
+    """Raises OptionError unless it is None or a number of steps."""
+    if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
+        raise OptionError(f"'checkpoint' is a number of steps such as 10, not {steps!r}.")
+
+
 def plain(values: Overrides) -> dict[str, Any]:
     """Overrides as JSON can hold them; `overrides(**plain(o)) == o`. What is not overridden is left out."""
     found: dict[str, Any] = {}

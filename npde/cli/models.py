@@ -20,8 +20,9 @@ def live_module(
     device: str,
     seed: int,
     which: Literal["best", "latest", "start"] = "best",
+    compiled: bool = False,
 ) -> LiveModule:
-    """The module of a file or folder, on a device.
+    """The module of a file or folder, on a device; `compiled` gives its step to torch.compile.
 
     Raises:
         DiagnosticError: the file or folder is wrong.
@@ -38,14 +39,17 @@ def live_module(
     if not Path(file).is_dir():
         generator = torch.Generator().manual_seed(seed)
         made = recipe(file, overrides, free)
-        net = made.rebuild(dtype=numbers, generator=generator).to(device=place)
+        net = made.rebuild(dtype=numbers, generator=generator, compiled=compiled).to(device=place)
         report.warnings(made.compilation)
         return net
     if any(overrides.values()) or free != "none":
         raise click.UsageError(
             "A saved model keeps the options that it was compiled with; overrides need its .npde file."
         )
-    return open_folder(file, which).to(device=place, dtype=numbers)
+    module = open_folder(file, which).to(device=place, dtype=numbers)
+    if compiled:
+        module.compile_step()
+    return module
 
 
 def open_folder(folder: str, which: Literal["best", "latest", "start"] = "best") -> LiveModule:

@@ -24,6 +24,7 @@ from torch import nn
 
 from npde.diagnostics import InternalError, NpdeError
 from npde.emit.allowed import check
+from npde.emit.rollout import Options, Rollout
 
 if TYPE_CHECKING:
     from npde.emit.recurrent import Recurrent
@@ -51,6 +52,8 @@ def instantiate(
     dtype: torch.dtype | None = None,
     generator: torch.Generator | None = None,
     origin: Origin | None = None,
+    compiled: bool = False,
+    checkpoint: int | None = None,
 ) -> LiveModule:
     """The module that `source` defines, as an instance of `graph.class_name` and of `LiveModule`.
 
@@ -60,6 +63,7 @@ def instantiate(
         device, dtype: of parameters and buffers; torch's defaults when left out.
         generator: draws random start values; torch's own when left out.
         origin: lets the module be pickled and saved.
+        compiled, checkpoint: how it marches, see `npde.emit.rollout`.
 
     Raises:
         InternalError: the source is not what the emitter may write.
@@ -70,6 +74,7 @@ def instantiate(
     with _generator_untouched(generator is not None):
         module: LiveModule = live(device=device, dtype=dtype, generator=generator)
     module._npde = _Parts(graph, source, origin)
+    module._rollout = Options(compiled, checkpoint)
     return module
 
 
@@ -128,7 +133,7 @@ class _Parts:
         return self
 
 
-class LiveModule(nn.Module):
+class LiveModule(Rollout, nn.Module):
     """What live modules have beyond the emitted class, which is mixed in behind this one."""
 
     INPUTS: Mapping[str, tuple[int | None, ...]]
@@ -203,6 +208,7 @@ class LiveModule(nn.Module):
             "state_dict": self.state_dict(),
             "frozen": [name for name, p in self.named_parameters() if not p.requires_grad],
             "training": self.training,
+            "rollout": self._rollout.plain,
         }
         parts = self._npde
         emitted = (parts.graph, parts.source) if parts.origin is None else (None, None)
@@ -216,6 +222,7 @@ class LiveModule(nn.Module):
             parameter.requires_grad_(name not in state["frozen"])
         self.load_state_dict(state["state_dict"])
         self.train(state["training"])
+        self._rollout = Options(*state["rollout"])
 
     def __deepcopy__(self, memo: dict[int, Any]) -> LiveModule:
         """A copy with its own tensors; graph and source are shared."""

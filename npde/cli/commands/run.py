@@ -28,6 +28,7 @@ PICTURES = (".png", ".svg", ".pdf", ".gif", ".mp4")
 @click.option("--resize", is_flag=True, help="Interpolate inputs onto the grid.")
 @click.option("--noise", type=click.FloatRange(min=0), default=0.0, metavar="0.01",
               help="Gaussian noise on what is written, in standard deviations of each field.")  # fmt: skip
+@click.option("--compile", "compiled", is_flag=True, help="Compile one step with torch.compile; pays for long runs.")
 @overrides
 @free_option
 @device_options("float64")
@@ -40,6 +41,7 @@ def command(
     inputs: tuple[str, ...],
     resize: bool,
     noise: float,
+    compiled: bool,
     overrides: dict[str, Any],
     free: str,
     dtype: str,
@@ -60,7 +62,7 @@ def command(
         _check_picture(picture)
     results = []
     for file in files:
-        net = live_module(file, overrides, free, dtype=dtype, device=device, seed=seed)
+        net = live_module(file, overrides, free, dtype=dtype, device=device, seed=seed, compiled=compiled)
         name = net.graph.name
         pictures = [named(picture, name, len(files)) for picture in plot]
         kept = None if output is None and plot else named(output or "{model}.h5", name, len(files))

@@ -1,0 +1,112 @@
+"""How a live module marches in torch beyond the emitted loop: one step compiled, activations made again.
+
+Both keep the emitted step and replace the loop around it:
+
+- compiled: `torch.compile` sees one step, whose graph does not grow with the march, and Python loops over it. The loop costs some
+  ten microseconds a step, which pays for grids of a few thousand points and more.
+- checkpointed: of every `k` steps autograd keeps the first state alone and makes the rest again when it goes back
+  (Griewank and Walther, Algorithm 799, in its one-level form), so n steps hold about n/k states and the activations of k steps.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+Carry = tuple[Tensor, ...]
+Read = Callable[..., tuple[Tensor, ...]]
+
+
+class Options:
+    """Of one module; a copy of the module compiles anew."""
+
+    __slots__ = ("advance", "compiled", "every")
+
+    def __init__(self, compiled: bool = False, every: int | None = None):
+        self.compiled, self.every = compiled, every
+        self.advance: Callable[..., Carry] | None = None
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Options:
+        return Options(self.compiled, self.every)
+
+    @property
+    def plain(self) -> tuple[bool, int | None]:
+        """As a pickle holds them."""
+        return self.compiled, self.every
+
+
+class Rollout:
+    """The march of live modules, mixed in before the emitted class."""
+
+    _rollout: Options
+
+    def compile_step(self) -> None:
+        """From now on marches in torch compile one step, with `torch.compile`, and loop over it."""
+        self._rollout = Options(True, self._rollout.every)
+
+    def _march(
+        self, state: Tensor, sequence: Any, c: Any, steps: int, every: int | None, read: Read | None = None
+    ) -> tuple[Tensor, Tensor | None, tuple[Tensor, ...]]:
+        """As the emitted method, which runs where neither option is set and under torch.compile or torch.export."""
+        options = self._rollout
+        saves = options.every is not None and torch.is_grad_enabled()
+        if torch.compiler.is_compiling() or not (options.compiled or saves):
+            return super()._march(state, sequence, c, steps, every, read)  # type: ignore[misc]
+        length = options.every if saves and options.every is not None else max(steps, 1)
+        advance = self._advance_compiled if options.compiled else self._advance  # type: ignore[attr-defined]
+
+        def segment(carry: Carry, first: int) -> tuple[Carry, list[Tensor], list[tuple[Tensor, ...]]]:
+            frames: list[Tensor] = []
+            readings: list[tuple[Tensor, ...]] = []
+            for n in range(first, min(first + length, steps)):
+                p = None if sequence is None else type(sequence)(*(v[n] for v in sequence))
+                carry = advance(carry, p, c, n)
+                if every is not None and (n + 1) % every == 0:
+                    frames.append(carry[0])
+                if read is not None:
+                    readings.append(read(carry[0], p, c))
+            return carry, frames, readings
+
+        carry = self._begin(state)  # type: ignore[attr-defined]
+        frames: list[Tensor] = [state]
+        readings: list[tuple[Tensor, ...]] = []
+        for first in range(0, steps, length):
+            arguments = (carry, first)
+            carry, more, read_here = (
+                checkpoint(segment, *arguments, use_reentrant=False, preserve_rng_state=False)
+                if saves
+                else segment(*arguments)
+            )
+            frames += more
+            readings += read_here
+        stacked = torch.stack(frames, dim=1) if every is not None else None
+        return carry[0], stacked, tuple(torch.stack(r, dim=1) for r in zip(*readings, strict=True))
+
+    def _advance_compiled(self, carry: Carry, p: Any, c: Any, n: int) -> Carry:
+        """One step, compiled when first taken; where torch finds no compiler, as emitted, with one warning."""
+        emitted: Callable[..., Carry] = self._advance  # type: ignore[attr-defined]
+        options = self._rollout
+        if options.advance is not None:
+            return options.advance(carry, p, c, n)
+        compiled: Callable[..., Carry] = torch.compile(emitted, fullgraph=True)
+        try:
+            after = compiled(carry, p, c, n)
+        except _failures() as error:
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            warnings.warn(f"torch.compile does not work here, so steps run as emitted: {reason}", stacklevel=2)
+            compiled, after = emitted, emitted(carry, p, c, n)
+        options.advance = compiled
+        return after
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """What torch.compile raises where its own compiler is missing or broken."""
+    from torch._dynamo.exc import BackendCompilerFailed
+    from torch._inductor.exc import CppCompileError, InvalidCxxCompiler
+
+    return BackendCompilerFailed, CppCompileError, InvalidCxxCompiler
