@@ -182,8 +182,10 @@ class LiveModule(Rollout, nn.Module):
         """The emitted loop, after its memory was found to be there."""
         if not torch.compiler.is_compiling() and self._npde.origin is not None:
             learns = state.requires_grad or any(p.requires_grad for p in self.parameters())
-            self._npde.origin.admit(self, len(state), steps, every, grad=torch.is_grad_enabled() and learns)
-        return super()._march(state, sequence, c, steps, every, *read)  # type: ignore[misc]
+            saves = torch.is_grad_enabled() and learns
+            held = self._rollout.held(steps) if saves else steps
+            self._npde.origin.admit(self, len(state), held, every, grad=saves)
+        return super()._march(state, sequence, c, steps, every, *read)
 
     def __setattr__(self, name: str, value: Any) -> None:
         """`net.V = 0.2` sets the values of an unconstrained learned array, as properties do for constrained ones."""

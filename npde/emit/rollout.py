@@ -34,6 +34,10 @@ class Options:
     def __deepcopy__(self, memo: dict[int, Any]) -> Options:
         return Options(self.compiled, self.every)
 
+    def held(self, steps: int) -> int:
+        """Steps whose memory a march holds when gradients are wanted, at most: those of a segment, and a state of each segment."""
+        return steps if self.every is None else min(steps, self.every - (-steps // self.every))
+
     @property
     def plain(self) -> tuple[bool, int | None]:
         """As a pickle holds them."""
