@@ -18,7 +18,7 @@ from torch import Tensor
 
 from npde.diagnostics import DiagnosticError
 from npde.diagnostics.catalogue import data as codes
-from npde.discretize.scheme import AdamsBashforth, Scheme
+from npde.discretize.scheme import Scheme
 from npde.emit.live import LiveModule
 from npde.emit.solving import failure
 from npde.model import expression as ex
@@ -103,7 +103,7 @@ class Simulation:
 
     def _first_length(self) -> int:
         """Pieces are whole multiples of `every`, so that each begins at a frame."""
-        return self.steps if isinstance(self.scheme.time, AdamsBashforth) else self.every
+        return self.steps if any(b.name == "first_step" for b in self.net.graph.blocks) else self.every
 
     def _piece(self, state: Tensor, start: int, steps: int) -> Piece:
         with torch.no_grad():
@@ -116,7 +116,11 @@ class Simulation:
     def _march(self, state: Tensor, start: int, steps: int, every: int | None = None) -> Tensor:
         inputs = self._window(start, steps)
         march: Any = self.net.march
-        return march(*inputs.values(), state, steps=steps, every=every, start=start)
+        try:
+            found: Tensor = march(*inputs.values(), state, steps=steps, every=every, start=start)
+        except RuntimeError as error:
+            raise failure(self.scheme.system.problem, error) or error from error
+        return found
 
     def _outputs(self, state: Tensor, start: int, steps: int) -> dict[str, Tensor]:
         declared = self.scheme.system.problem.outputs

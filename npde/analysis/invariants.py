@@ -22,7 +22,16 @@ import sympy as sp
 
 from npde.discretize.numeric import Unknown as NotKnown
 from npde.discretize.samples import Samples
-from npde.discretize.scheme import CrankNicolson, Leapfrog, RungeKutta, Scheme, Splitting, Steady
+from npde.discretize.scheme import (
+    Exponential,
+    Implicit,
+    ImplicitExplicit,
+    Leapfrog,
+    RungeKutta,
+    Scheme,
+    Splitting,
+    Steady,
+)
 from npde.model.problem import Input, LearnedCoefficient, Side
 from npde.symbolic import operators as op
 from npde.symbolic.classify import degrees
@@ -82,8 +91,13 @@ class _Prover:
                 yield Invariant("mass", f"mass of {_sum_text(parts)}", self._mass_reason(parts), True, tuple(parts))
 
     def _halves(self) -> tuple[tuple[sp.Expr, ...], ...]:
-        time = self.scheme.time
-        return (time.linear, time.pointwise) if isinstance(time, Splitting) else (self.scheme.system.rates,)
+        match self.scheme.time:
+            case Splitting(linear=linear, pointwise=rest) | Exponential(linear=linear, explicit=rest):
+                return linear, rest
+            case ImplicitExplicit(implicit=linear, explicit=rest):
+                return linear, rest
+            case _:
+                return (self.scheme.system.rates,)
 
     def _kept(self, rates: tuple[sp.Expr, ...], real: list[int]) -> list[dict[sp.Expr, sp.Expr]]:
         """What is left of each rate when terms that sum to zero over the grid are dropped: monomial → number."""
@@ -223,7 +237,7 @@ class _Prover:
         if any(w.data != 0 for w in self.scheme.system.walls) or any(u.is_velocity for u in self.unknowns):
             return
         match time:
-            case CrankNicolson():
+            case Implicit(name="crank_nicolson", linear=found) if found is not None:
                 linear, why = self.scheme.system.rates, "the operator is skew and the Cayley transform of it unitary"
             case Splitting(linear=linear, pointwise=pointwise, flow=flow) if flow is not None and self._turns(
                 pointwise

@@ -27,7 +27,7 @@ from npde.discretize import regions, stencils
 from npde.discretize.closed_forms import spacing
 from npde.discretize.scheme import (
     AdamsBashforth,
-    CrankNicolson,
+    Implicit,
     Leapfrog,
     RungeKutta,
     Scheme,
@@ -180,6 +180,13 @@ class _Space:
 ONE_STEP = (Fraction(1), Fraction(-1))
 """q(t) - q(t - dt)."""
 
+IMPLICIT = {
+    "backward_euler": (ONE_STEP, (Fraction(1), Fraction(0))),
+    "crank_nicolson": (ONE_STEP, (Fraction(1, 2), Fraction(1, 2))),
+    "bdf2": ((Fraction(3, 2), Fraction(-2), Fraction(1, 2)), (Fraction(1), Fraction(0), Fraction(0))),
+}
+"""The coefficients of implicit schemes: those of q, and those of its rates."""
+
 
 # --- time -------------------------------------------------------------------------------------------------------------
 
@@ -233,8 +240,8 @@ def dominant(scheme: Scheme) -> tuple[int, Fraction, bool] | None:
             return p, own - Fraction(1, factorial(p + 1)), False
         case AdamsBashforth(weights=weights):
             return len(weights), -multistep_constant(ONE_STEP, (Fraction(0), *weights)), True
-        case CrankNicolson():
-            return 2, -multistep_constant(ONE_STEP, (Fraction(1, 2), Fraction(1, 2))), True
+        case Implicit(name=name):
+            return scheme.time.order, -multistep_constant(*IMPLICIT[name]), True
         case _:
             return None
 
@@ -263,8 +270,8 @@ def _errors(scheme: Scheme) -> Vector | None:
             return _combined(DT**tableau.order, parts)
         case AdamsBashforth(weights=weights):
             return multistep(whole, len(weights), multistep_constant(ONE_STEP, (Fraction(0), *weights)))
-        case CrankNicolson():
-            return multistep(whole, 2, multistep_constant(ONE_STEP, (Fraction(1, 2), Fraction(1, 2))))
+        case Implicit(name=name):
+            return multistep(whole, scheme.time.order, multistep_constant(*IMPLICIT[name]))
         case Leapfrog(kicked=kicked):
             kick = tuple(e if k in kicked else sp.Integer(0) for k, e in enumerate(rates))
             drift = tuple(sp.Integer(0) if k in kicked else e for k, e in enumerate(rates))

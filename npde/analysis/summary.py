@@ -13,7 +13,9 @@ import sympy as sp
 from npde.analysis.invariants import Invariant, invariants
 from npde.discretize.scheme import (
     AdamsBashforth,
-    CrankNicolson,
+    Exponential,
+    Implicit,
+    ImplicitExplicit,
     Leapfrog,
     RungeKutta,
     Scheme,
@@ -138,7 +140,9 @@ def time_order(time: TimeScheme) -> int:
             return len(weights)
         case Splitting(kind=kind):
             return 1 if kind == "lie" else 2
-        case Leapfrog() | CrankNicolson():
+        case Implicit() | ImplicitExplicit() | Exponential():
+            return time.order
+        case Leapfrog():
             return 2
         case _:
             assert_never(time)

@@ -13,8 +13,10 @@ from npde.discretize.scheme import (
     AdamsBashforth,
     Axis,
     ButcherTableau,
-    CrankNicolson,
+    Exponential,
     GhostRule,
+    Implicit,
+    ImplicitExplicit,
     Leapfrog,
     LinearSolve,
     RungeKutta,
@@ -149,6 +151,36 @@ def _shift(offset: Fraction) -> str:
     return "" if offset == 0 else f"{'+' if offset > 0 else '-'}{abs(offset)}"
 
 
+LINEAR_LINES = {
+    "backward_euler": "(1 - dt*L)(q' - q) = dt*F(q, t + dt)",
+    "crank_nicolson": "(1 - dt/2*L)(q' - q) = dt/2*(F(q, t) + F(q, t + dt))",
+    "bdf2": "(1 - 2*dt/3*L)(q' - q) = (q - q[n-1])/3 + 2*dt/3*F(q, t + dt), started by backward_euler",
+}
+"""Implicit schemes for rates that are affine, as formulas."""
+
+IMPLICIT_LINES = {
+    "backward_euler": "q' = q + dt*F(q', t + dt)",
+    "crank_nicolson": "q' = q + dt/2*(F(q, t) + F(q', t + dt))",
+    "bdf2": "q' = q + (q - q[n-1])/3 + 2*dt/3*F(q', t + dt), started by backward_euler",
+    "imex_euler": "q' = q + dt*(N(q, t) + S(q', t + dt))",
+    "cnab2": "q' = q + dt/2*(3*N[n] - N[n-1] + S(q, t) + S(q', t + dt)), started by imex_euler",
+    "sbdf2": "q' = q + (q - q[n-1])/3 + 2*dt/3*(2*N[n] - N[n-1] + S(q', t + dt)), started by imex_euler",
+}
+"""Implicit and implicit-explicit schemes as formulas."""
+
+EXPONENTIAL_LINES = {
+    "etd1": ("q' = exp(h*L) q + h*φ1 N(q)",),
+    "etdrk2": ("a = exp(h*L) q + h*φ1 N(q, t)", "q' = a + h*φ2 (N(a, t + h) - N(q, t))"),
+    "etdrk4": (
+        "a = exp(h*L/2) q + h/2*φ1(h*L/2) N(q, t)",
+        "b = exp(h*L/2) q + h/2*φ1(h*L/2) N(a, t + h/2)",
+        "c = exp(h*L/2) a + h/2*φ1(h*L/2) (2*N(b, t + h/2) - N(q, t))",
+        "q' = exp(h*L) q + h*(φ1 - 3*φ2 + 4*φ3) N(q) + 2*h*(φ2 - 2*φ3) (N(a) + N(b)) + h*(4*φ3 - φ2) N(c, t + h)",
+    ),
+}
+"""The exponential schemes as formulas."""
+
+
 def time_text(scheme: Scheme) -> Iterator[str]:
     """The time scheme as formulas, then its step."""
     match scheme.time:
@@ -165,9 +197,17 @@ def time_text(scheme: Scheme) -> Iterator[str]:
             v, x = (", ".join(str(scheme.system.unknowns[n].symbol) for n in part) for part in (kicked, drifted))
             yield f"{scheme.name}: kick-drift-kick (Störmer-Verlet), order 2"
             yield f"    {v} += dt/2*F({x});  {x} += dt*F({v});  {v} += dt/2*F({x})"
-        case CrankNicolson(solve=solve):
-            yield f"{scheme.name}: order 2, {solve_text(solve)}"
-            yield "    (1 - dt/2*L)(q' - q) = dt/2*(F(q, t) + F(q, t + dt))"
+        case Implicit(name=name, linear=linear, solve=solve):
+            reach = "x".join(map(str, solve.reach))
+            newton = "Newton's method, Jacobians by block-tridiagonal LU" + (f" (reach {reach})" if reach else "")
+            how = solve_text(solve) if linear is not None else newton
+            yield f"{name}: order {scheme.time.order}, {how}"
+            yield f"    {(LINEAR_LINES if linear is not None else IMPLICIT_LINES)[name]}"
+        case ImplicitExplicit(name=name, implicit=implicit, explicit=rest, solve=solve):
+            yield f"{name}: order {scheme.time.order}, S = L q + s implicitly, N explicitly; L {solve_text(solve)}"
+            yield f"    {IMPLICIT_LINES[name]}"
+            for unknown, a, b in zip(scheme.system.unknowns, implicit, rest, strict=True):
+                yield f"    {unknown.symbol}: S = {formula(a)};  N = {formula(b)}"
         case Splitting(kind=kind, solve=solve, flow=flow):
             exact = "its exact flow" if flow is not None else "one RK4 step"
             steps = "order 1, exp(L*dt), then N(dt)" if kind == "lie" else "order 2, exp(L*dt/2) N(dt) exp(L*dt/2)"
@@ -176,6 +216,11 @@ def time_text(scheme: Scheme) -> Iterator[str]:
                 scheme.system.unknowns, scheme.time.linear, scheme.time.pointwise, strict=True
             ):
                 yield f"    {unknown.symbol}: L = {formula(linear)};  N = {formula(pointwise)}"
+        case Exponential(name=name, linear=linear, explicit=rest):
+            yield f"{name}: order {scheme.time.order}, exponential time differencing; L exact by FFT, h = dt, φ_k of h*L"
+            yield from (f"    {line}" for line in EXPONENTIAL_LINES[name])
+            for unknown, a, b in zip(scheme.system.unknowns, linear, rest, strict=True):
+                yield f"    {unknown.symbol}: L = {formula(a)};  N = {formula(b)}"
         case Steady() as steady:
             yield from steady_text(scheme, steady)
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from fractions import Fraction
-from typing import TypeVar
+from typing import TypeVar, assert_never
 
 import sympy as sp
 
@@ -19,9 +19,11 @@ from npde.discretize.halo import Halo, halo
 from npde.discretize.scheme import (
     AdamsBashforth,
     Axis,
-    CrankNicolson,
+    Exponential,
     GhostRule,
     Grid,
+    Implicit,
+    ImplicitExplicit,
     Leapfrog,
     RungeKutta,
     Scheme,
@@ -29,6 +31,7 @@ from npde.discretize.scheme import (
     StepBound,
     TimeScheme,
 )
+from npde.discretize.split_stability import assess_split
 from npde.discretize.stability import Assessment, assess
 from npde.discretize.steady import solve_name, steady
 from npde.discretize.steps import automatic_steps, stated_steps
@@ -185,8 +188,8 @@ def _bounded_steps(
     assessment = assessed(system, grid, rules, scheme, float(length))
     bound = StepBound(None, None, True, unconditional(scheme, system)) if assessment is None else assessment.bound
     if stated is not None:
-        marched = tableaux.RK4_SCHEME if isinstance(scheme, CrankNicolson | Splitting) else scheme
         if assessment is not None:
+            marched = scheme if isinstance(scheme, RungeKutta | AdamsBashforth | Leapfrog) else tableaux.RK4_SCHEME
             verdict.judge(assessment, marched, march, float(length) / stated, stated, collector)
         return bound, stated
     if bound.worst is None:
@@ -213,8 +216,12 @@ def assessed(
         case Splitting(pointwise=pointwise, flow=None):
             parts = [[e] for e in pointwise]
             return assess(system, grid, rules, tableaux.RK4_SCHEME, parts, length, closed=False)
-        case _:
+        case ImplicitExplicit() | Exponential():
+            return assess_split(system, grid, scheme, length)
+        case Splitting() | Implicit():
             return None
+        case _:
+            assert_never(scheme)
 
 
 def unconditional(scheme: TimeScheme, system: System) -> tuple[str, ...]:

@@ -9,29 +9,23 @@ import sympy as sp
 
 from npde.diagnostics import Diagnostic
 from npde.diagnostics.catalogue import not_yet as codes
-from npde.discretize import flows, tableaux
-from npde.discretize.ghosts import interior_cells
-from npde.discretize.halo import reach
-from npde.discretize.scheme import (
-    CrankNicolson,
-    Leapfrog,
-    LinearSolve,
-    RungeKutta,
-    Splitting,
-    TimeScheme,
+from npde.discretize import flows, stiff, tableaux
+from npde.discretize.linear import (
+    NONLOCAL,
+    check_samples,
+    classifier_of,
+    is_fixed,
+    linear_solve,
+    parted,
+    widths,
 )
-from npde.model.problem import Input, LearnedCoefficient, LearnedStencil, March
+from npde.discretize.scheme import Implicit, Leapfrog, LinearSolve, RungeKutta, Splitting, TimeScheme
+from npde.model.problem import March
 from npde.symbolic import operators as op
-from npde.symbolic.calculus import REDUCING
-from npde.symbolic.classify import Classifier, degrees, derivative_order, is_pointwise
-from npde.symbolic.context import calculus_of, linear_parts
+from npde.symbolic.classify import degrees, derivative_order, is_pointwise
+from npde.symbolic.context import linear_parts
 from npde.symbolic.refusal import Refused
-from npde.symbolic.system import CoordinateMeaning, System, Term
-
-DIAGONAL = (op.Diff, op.Lap, op.FaceDiff, op.Component, op.Stack, op.MatVec, op.DotProduct)
-"""Operators that a Fourier transform turns into multiplications (and mixing of components)."""
-
-NONLOCAL = (*REDUCING, op.Nonlocal, op.NonlocalConvolution)
+from npde.symbolic.system import System, Term
 
 
 def choose(system: System, march: March) -> TimeScheme:
@@ -49,10 +43,14 @@ def choose(system: System, march: March) -> TimeScheme:
             return tableaux.AB3
         case "leapfrog":
             return leapfrog(system, march)
-        case "crank_nicolson":
-            return crank_nicolson(system, march)
+        case "backward_euler" | "crank_nicolson" | "bdf2" as name:
+            return implicit(system, march, name)
         case "lie" | "strang" as kind:
             return splitting(system, kind)
+        case "etd1" | "etdrk2" | "etdrk4" as name:
+            return stiff.exponential(system, march, name)
+        case "imex_euler" | "cnab2" | "sbdf2" as name:
+            return stiff.implicit_explicit(system, march, name)
         case _:
             raise Refused(codes.SCHEME.at(march.span, name=march.scheme, hint=_substitute(march.scheme)))
 
@@ -60,8 +58,6 @@ def choose(system: System, march: March) -> TimeScheme:
 def _substitute(name: str) -> str:
     substitutes = {
         "dopri5": "use `march rk4, dt: auto`.",
-        "backward_euler": "use `march crank_nicolson` where the equation is linear.",
-        "bdf2": "use `march crank_nicolson` where the equation is linear.",
     }
     return substitutes.get(name, "use `march strang` where the stiff part is linear, or `march rk4, dt: auto`.")
 
@@ -113,79 +109,18 @@ def _no_leapfrog(system: System, march: March, k: int, guilty: Sequence[int], wh
 # --- implicit ---------------------------------------------------------------------------------------------------------
 
 
-def crank_nicolson(system: System, march: March) -> CrankNicolson:
-    """One linear solve a step, for rates affine in the unknowns."""
-    unknowns = [u.symbol for u in system.unknowns]
+def implicit(system: System, march: March, name: Literal["backward_euler", "crank_nicolson", "bdf2"]) -> Implicit:
+    """One linear solve a step where the rates are affine with the same matrix for all samples and steps, else Newton's method."""
+    unknowns = {u.symbol for u in system.unknowns}
     for terms in system.terms:
         for term in terms:
-            if not degrees(term.expression, unknowns) <= {0, 1}:
-                raise Refused(codes.NONLINEAR_IMPLICIT.at(term.span, hint=_explicit_hint(system)))
-    linear = linear_parts(system)
-    for part, terms in zip(linear, system.terms, strict=True):
-        _check_matrix(part, terms, system, march)
-    return CrankNicolson(linear_solve(system, linear))
-
-
-def _explicit_hint(system: System) -> str:
-    if any(t.order and not t.linear for terms in system.terms for t in terms):
-        return "use `march rk4, dt: auto`."
-    return "use `march strang`, which splits the pointwise nonlinearity off."
-
-
-def _check_matrix(part: sp.Expr, terms: Sequence[Term], system: System, march: March) -> None:
-    marching = system.problem.marching or ""
-    for symbol in sorted(part.free_symbols, key=str):
-        if _changes(symbol, system):
-            span = next((t.span for t in terms if symbol in t.expression.free_symbols), march.span)
-            raise Refused(codes.VARYING_IMPLICIT.at(span, scheme=march.scheme, time=marching, name=symbol.name))
-    _check_samples(part, terms, system, march)
-    if part.has(*NONLOCAL):
-        span = next((t.span for t in terms if t.expression.has(*NONLOCAL)), march.span)
-        raise Refused(codes.DENSE_IMPLICIT.at(span, scheme=march.scheme))
-
-
-def _check_samples(part: sp.Expr, terms: Sequence[Term], system: System, march: March) -> None:
-    """Refuses a linear part, or a wall that closes it, with coefficients that are inputs: there is one matrix for a batch."""
-    meanings = dict(system.symbols)
-    for symbol in sorted(part.free_symbols, key=str):
-        if isinstance(meanings.get(symbol), Input):
-            span = next((t.span for t in terms if symbol in t.expression.free_symbols), march.span)
-            raise Refused(codes.PER_SAMPLE_IMPLICIT.at(span, scheme=march.scheme, name=symbol.name))
-    for wall in system.walls:
-        for symbol in sorted({s for c in wall.coefficients for s in c.free_symbols}, key=str):
-            if isinstance(meanings.get(symbol), Input):
-                raise Refused(codes.PER_SAMPLE_IMPLICIT.at(wall.span, scheme=march.scheme, name=symbol.name))
-
-
-def _changes(symbol: sp.Symbol, system: System) -> bool:
-    marching = system.problem.marching
-    match dict(system.symbols).get(symbol):
-        case CoordinateMeaning(name=name):
-            return name == marching
-        case LearnedCoefficient(coordinates=over) | Input(coordinates=over):
-            return marching in over
-        case LearnedStencil(per_step=per_step):
-            return per_step
-        case _:
-            return False
-
-
-def linear_solve(system: System, linear: Sequence[sp.Expr]) -> LinearSolve:
-    """By Fourier transform on periodic axes with constant coefficients, else by block elimination."""
-    problem = system.problem
-    bounded = [c.name for c in problem.space if c.name not in problem.periodic]
-    read = reach(linear, system, problem.numerics.order)
-    closure = interior_cells(problem.numerics.order) - 1
-    widths = tuple(
-        max(read.get(c.name, 0), closure) if c.name in bounded and read.get(c.name, 0) else read.get(c.name, 0)
-        for c in problem.space
-    )
-    unknowns = frozenset(u.symbol for u in system.unknowns)
-    classifier = Classifier(problem, calculus_of(system), dict(system.symbols), unknowns)
-    constant = all(classifier.is_constant(e) for e in linear)
-    diagonal = all(isinstance(o, DIAGONAL) for e in linear for o in e.atoms(op.GridOperator))
-    periodic = not bounded and bool(problem.space)
-    return LinearSolve("fft" if periodic and constant and diagonal else "block_lu", widths)
+            if term.expression.has(*NONLOCAL) and term.expression.free_symbols & unknowns:
+                raise Refused(codes.DENSE_IMPLICIT.at(term.span, scheme=march.scheme))
+    if all(degrees(rate, unknowns) <= {0, 1} for rate in system.rates):
+        linear = linear_parts(system)
+        if is_fixed(linear, system):
+            return Implicit(name, linear, linear_solve(system, linear))
+    return Implicit(name, None, LinearSolve("block_lu", widths(system, system.rates), per_sample=True))
 
 
 # --- splitting --------------------------------------------------------------------------------------------------------
@@ -193,21 +128,20 @@ def linear_solve(system: System, linear: Sequence[sp.Expr]) -> LinearSolve:
 
 def splitting(system: System, kind: Literal["lie", "strang"]) -> Splitting:
     """The linear constant-coefficient terms with derivatives, and the terms without, by their exact flow where one is known."""
-    unknowns = frozenset(u.symbol for u in system.unknowns)
-    classifier = Classifier(system.problem, calculus_of(system), dict(system.symbols), unknowns)
+    classifier = classifier_of(system)
     halves: list[tuple[sp.Expr, sp.Expr]] = []
     for terms in system.terms:
         linear: list[sp.Expr] = []
         pointwise: list[sp.Expr] = []
         for term in terms:
-            for part in _parted(term, classifier):
+            for part in parted(term, classifier):
                 (linear if _goes_linear(part, kind) else pointwise).append(part.expression)
         halves.append((sp.Add(*linear), sp.Add(*pointwise)))
     linear_half = tuple(a for a, _ in halves)
     march = system.problem.numerics.march
     if march is not None:
         for part, terms in zip(linear_half, system.terms, strict=True):
-            _check_samples(part, terms, system, march)
+            check_samples(part, terms, system, march)
     pointwise_half = tuple(b for _, b in halves)
     taken = {s.name for s, _ in system.symbols}
     name = "tau"
@@ -216,14 +150,6 @@ def splitting(system: System, kind: Literal["lie", "strang"]) -> Splitting:
     tau = sp.Symbol(name, real=True)
     flow = flows.flow(system, pointwise_half, tau)
     return Splitting(kind, linear_half, pointwise_half, flow, tau, linear_solve(system, linear_half))
-
-
-def _parted(term: Term, classifier: Classifier) -> list[Term]:
-    """A term, multiplied out if derivatives stand in a bracket beside what has none."""
-    e = term.expression
-    if not term.order or not any(isinstance(f, sp.Add) for f in sp.Mul.make_args(e)):
-        return [term]
-    return [classifier.term(a, term.span) for a in sp.Add.make_args(sp.expand_mul(e))]
 
 
 def _goes_linear(term: Term, scheme: str) -> bool:

@@ -138,10 +138,47 @@ class LinearSolve:
 
 
 @dataclass(frozen=True, slots=True)
-class CrankNicolson:
-    """`(I - dt/2 L) δ = dt/2 (F(q, t) + F(q, t + dt))`, `q' = q + δ`, for F affine in q with time-independent L."""
+class Implicit:
+    """An implicit scheme; δ = q' - q, F' at the time t + dt.
 
+        backward_euler    δ = dt F'(q + δ)
+        crank_nicolson    δ = dt/2 (F(q) + F'(q + δ))
+        bdf2              δ = (q - q_{n-1})/3 + 2 dt/3 F'(q + δ), started by backward_euler
+
+    `linear` is L q where F(q) = L q + s(t) with the same L for all samples and steps: one linear system a step, factored once a
+    call. None: Newton's method, its Jacobians by block elimination.
+    """
+
+    name: Literal["backward_euler", "crank_nicolson", "bdf2"]
+    linear: tuple[sp.Expr, ...] | None
     solve: LinearSolve
+
+    @property
+    def order(self) -> int:
+        """The order in time."""
+        return 1 if self.name == "backward_euler" else 2
+
+
+@dataclass(frozen=True, slots=True)
+class ImplicitExplicit:
+    """The stiff linear part S(q, t) = L q + s(t) implicitly, the rest N explicitly; S' at the time t + dt.
+
+        imex_euler    δ = dt (N + S'(q + δ))
+        cnab2         δ = dt (3 N - N_{n-1})/2 + dt/2 (S(q) + S'(q + δ))
+        sbdf2         δ = (q - q_{n-1})/3 + 2 dt/3 (2 N - N_{n-1} + S'(q + δ))
+
+    The two-step ones are started by imex_euler. U. Ascher, S. Ruuth, B. Wetton, SIAM J. Numer. Anal. 32 (1995) 797-823.
+    """
+
+    name: Literal["imex_euler", "cnab2", "sbdf2"]
+    implicit: tuple[sp.Expr, ...]
+    explicit: tuple[sp.Expr, ...]
+    solve: LinearSolve
+
+    @property
+    def order(self) -> int:
+        """The order in time."""
+        return 1 if self.name == "imex_euler" else 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +208,30 @@ class Steady:
     solve: LinearSolve
 
 
-TimeScheme: TypeAlias = RungeKutta | AdamsBashforth | Leapfrog | CrankNicolson | Splitting
+@dataclass(frozen=True, slots=True)
+class Exponential:
+    """Exponential time differencing: e^{L dt} for the stiff linear part, φ-functions of L dt for the rest N.
+
+        etd1      q' = e^{hL} q + h φ1 N(q)
+        etdrk2    a = e^{hL} q + h φ1 N(q),  q' = a + h φ2 (N(a) - N(q))
+        etdrk4    the four stages of Cox and Matthews
+
+    `linear` holds the terms with derivatives and constant coefficients, `explicit` everything else; `solve` transforms L.
+    S. Cox, P. Matthews, J. Comput. Phys. 176 (2002) 430-455.
+    """
+
+    name: Literal["etd1", "etdrk2", "etdrk4"]
+    linear: tuple[sp.Expr, ...]
+    explicit: tuple[sp.Expr, ...]
+    solve: LinearSolve
+
+    @property
+    def order(self) -> int:
+        """The classical order."""
+        return {"etd1": 1, "etdrk2": 2, "etdrk4": 4}[self.name]
+
+
+TimeScheme: TypeAlias = RungeKutta | AdamsBashforth | Leapfrog | Implicit | Splitting | ImplicitExplicit | Exponential
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from math import prod
 import sympy as sp
 
 from npde.diagnostics.catalogue import not_yet as codes
-from npde.discretize.choose import DIAGONAL, NONLOCAL
 from npde.discretize.definite import is_definite
 from npde.discretize.ghosts import interior_cells
 from npde.discretize.halo import reach
+from npde.discretize.linear import DIAGONAL, NONLOCAL
 from npde.discretize.scheme import LinearSolve, SolveMethod, Steady
 from npde.model.problem import Input
 from npde.symbolic import operators as op

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from npde.discretize.scheme import AdamsBashforth
+from npde.discretize.scheme import AdamsBashforth, Implicit, ImplicitExplicit
 from npde.emit.constants import Constants
 from npde.emit.nodes import NodeEmitter
 from npde.emit.text import Writer
@@ -13,6 +13,8 @@ TITLES = {
     "step": "One step of {scheme}, from t to t + DT.",
     "first_step": "A first step, by {starter}, and what the next step needs of it.",
     "linear_part": "The linear part L q, wall data and sources left out.",
+    "implicit": "The stiff linear part, wall data included.",
+    "explicit": "Everything but the stiff linear part.",
     "pointwise": "The part without derivatives.",
     "flow": "The exact flow of the part without derivatives over one step.",
     "residual": "The residual F(q): the left side of the equations less the right one.",
@@ -56,6 +58,10 @@ def _starter(graph: LayerGraph) -> str:
     match graph.scheme.time:
         case AdamsBashforth(starter=starter):
             return starter.name
+        case Implicit():
+            return "backward_euler"
+        case ImplicitExplicit():
+            return "imex_euler"
         case _:
             return ""
 

@@ -20,6 +20,8 @@ from npde.graph.layers import (
     IterativeSolve,
     Layer,
     Loop,
+    NewtonLayer,
+    PhiFunctions,
     Placeholder,
     Propagator,
     Reduction,
@@ -230,9 +232,11 @@ class Constants:
 def called(layer: Layer) -> str | None:
     """The block that a layer runs."""
     match layer:
-        case Call(block=name) | Loop(block=name) | Factorization(block=name) | Propagator(block=name):
+        case Call(block=name) | Loop(block=name) | Factorization(block=name):
             return name
-        case SolveLayer(block=name, method="block_lu") | AffineWeights(block=name):
+        case Propagator(block=name) | PhiFunctions(block=name):
+            return name
+        case NewtonLayer(block=name) | SolveLayer(block=name, method="block_lu") | AffineWeights(block=name):
             return name
         case SteadyFactors(block=name) | SteadySolve(block=name) | IterativeSolve(block=name):
             return name

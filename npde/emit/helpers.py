@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from npde.emit.iterative_helpers import ITERATIVE, ITERATIVE_NEEDS
+from npde.emit.march_helpers import MARCHING, MARCHING_NEEDS
 from npde.emit.solver_helpers import SOLVER_NEEDS, SOLVERS
 
 HELPERS: dict[str, str] = {}
@@ -13,6 +14,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "assemble": ("diagonals",),
     **SOLVER_NEEDS,
     **ITERATIVE_NEEDS,
+    **MARCHING_NEEDS,
 }
 """Helpers that call other helpers."""
 
@@ -299,4 +301,4 @@ def affine(matrix: tuple[Tensor, Tensor, Tensor], value: Tensor) -> Tensor:
     return product.unflatten(1, (-1, value.shape[2]))
 '''
 
-HELPERS |= SOLVERS | ITERATIVE
+HELPERS |= SOLVERS | ITERATIVE | MARCHING

@@ -143,7 +143,7 @@ class MarchWriter(EndsWriter):
             with w.indented():
                 w.line(f"p = {'AtStep(*row)' if self.stepwise else 'None'}")
                 # What autograd keeps must not be what the loop carries: torch's scan takes no aliases.
-                w.line(f"after = self._advance(carry, p, c, {self.history})")
+                w.line(f"after = self._advance(carry, p, c, {self.starts})")
                 w.line("outs = (after[0].clone(),) if keeps else ()")
                 w.line("if read is not None:")
                 with w.indented():
@@ -154,14 +154,14 @@ class MarchWriter(EndsWriter):
             w.line(f"rows, carry = {rows}, self._begin(state)")
             if self.history:
                 w.line("heads = []")
-                w.line(f"for n in range({self.history}):")
+                w.line(f"for n in range({self.starts}):")
                 with w.indented():
                     w.line("p = " + ("AtStep(*(v[n] for v in sequence))" if self.stepwise else "None"))
                     w.line("carry = self._advance(carry, p, c, n)")
                     w.line(
                         "heads.append(((carry[0],) if keeps else ()) + (read(carry[0], p, c) if read is not None else ()))"
                     )
-                w.line(f"carry, outs = scan(body, carry, tuple(v[{self.history}:] for v in rows))")
+                w.line(f"carry, outs = scan(body, carry, tuple(v[{self.starts}:] for v in rows))")
                 w.line(
                     "outs = tuple(torch.cat((torch.stack(h), v)) for h, v in zip(zip(*heads, strict=True), outs, strict=True))"
                 )
@@ -190,9 +190,10 @@ class MarchWriter(EndsWriter):
         with w.indented():
             w.line('"""The carry after one step; n counts from the start of the call."""')
             if self.history:
-                w.line(f"if n < {self.history}:")
+                started = "carry[0]" if self.starts == 1 else f"*carry[:{self.starts}]"
+                w.line(f"if n < {self.starts}:")
                 with w.indented():
-                    w.line(f"return self.first_step(*carry[:-1]{extra})")
+                    w.line(f"return self.first_step({started}{extra})")
                 w.line(f"return self.step(*carry{extra})")
             else:
                 w.line(f"return (self.step(carry[0]{extra}),)")

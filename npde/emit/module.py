@@ -182,7 +182,7 @@ def _write_records(w: Writer, graph: LayerGraph, constants: Constants) -> None:
         w.line()
 
 
-LATE = ("Factorization", "SteadyFactors", "Propagator", "AffineWeights")
+LATE = ("Factorization", "SteadyFactors", "Propagator", "PhiFunctions", "AffineWeights")
 """Coefficients that need the others to be computed."""
 
 

@@ -34,7 +34,9 @@ from npde.graph.layers import (
     Loop,
     MatrixRow,
     MatrixVector,
+    NewtonLayer,
     Noise,
+    PhiFunctions,
     Placeholder,
     Pointwise,
     Propagator,
@@ -77,6 +79,8 @@ class NodeEmitter(SteadyEmitter):
                 self._iterate(node, layer, inputs)
             case Loop(block=block, trips=trips):
                 self._loop(node, block, trips, inputs[0])
+            case NewtonLayer() as layer:
+                self._newton_step(node, layer, inputs)
             case SteadySolve() as layer:
                 self._steady_solve(node, layer, inputs)
             case KernelMatrix() as layer:
@@ -177,6 +181,8 @@ class NodeEmitter(SteadyEmitter):
                 return f"self.{name}({', '.join([*inputs, *self.constants.extra(name, node.layer)])})"
             case Propagator() as layer:
                 return self._propagator(layer)
+            case PhiFunctions() as layer:
+                return self._phi_functions(layer)
             case Factorization() as layer:
                 return self._factorization(layer)
             case SteadyFactors() as layer:
@@ -218,7 +224,8 @@ class NodeEmitter(SteadyEmitter):
             full = shape.batch and (shape.channels, *shape.extents) == whole  # without a batch axes may be missing
             grid = ", ".join(map(str, whole))
             brackets = text if text.replace("_", "").replace(".", "").isalnum() else f"({text})"
-            parts.append(text if full else f"{brackets}.expand({batch}, {grid})")
+            samples = "-1" if batch == "1" and shape.batch else batch  # among the coefficients only inputs have samples
+            parts.append(text if full else f"{brackets}.expand({samples}, {grid})")
         return parts[0] if len(parts) == 1 else f"torch.cat(({', '.join(parts)}), dim=1)"
 
     def _circular_convolution(self, axes: tuple[int, ...], inputs: list[str]) -> str:

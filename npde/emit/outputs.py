@@ -51,7 +51,9 @@ class OutputWriter:
         self.stepwise = constants.stepwise
         first = optional_block(graph, "first_step")
         self.history = len(first.outputs) - 1 if first is not None else 0
-        """Arrays that the loop of a multistep scheme carries besides the state; as many steps are taken by `first_step`."""
+        """Arrays that the loop of a multistep scheme carries besides the state."""
+        self.starts = len([i for i in first.inputs if i != "t"]) if first is not None else 0
+        """Steps that are taken by `first_step`: one for each array that it reads."""
 
     @property
     def p_type(self) -> str:

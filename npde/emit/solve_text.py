@@ -9,6 +9,8 @@ from npde.graph.layers import (
     AffineWeights,
     Factorization,
     KernelMatrix,
+    NewtonLayer,
+    PhiFunctions,
     Propagator,
     SolveLayer,
     Weight,
@@ -30,6 +32,14 @@ class SolveEmitter(WallEmitter):
         symbol = f"{self._helper('symbol_of')}({self._linear_call(layer.block)}, {layer.channels}, {grid!r}, self.unit)"
         time = self.constants.printer({}).text(layer.time, PRODUCT)
         return f"torch.linalg.matrix_exp({time} * {symbol})" if layer.channels > 1 else f"torch.exp({time} * {symbol})"
+
+    def _phi_functions(self, layer: PhiFunctions) -> str:
+        grid = self.graph.scheme.grid.shape
+        symbol = f"{self._helper('symbol_of')}({self._linear_call(layer.block)}, {layer.channels}, {grid!r}, self.unit)"
+        printer = self.constants.printer({})
+        rows = [f"({', '.join(map(printer.text, w))}{',' * (len(w) == 1)})" for w in layer.weights]
+        weights = f"({', '.join(rows)}{',' * (len(rows) == 1)})"
+        return f"{self._helper('phi_functions')}({printer.text(layer.time, PRODUCT)} * {symbol}, {weights})"
 
     def _factorization(self, layer: Factorization) -> str:
         grid = self.graph.scheme.grid.shape
@@ -91,6 +101,13 @@ class SolveEmitter(WallEmitter):
         now = f"self.{block.name}({', '.join([zero, time[0], *self.constants.extra(block.name, None)])})"
         rows = node.shape.channels
         return f"{text} + ({now}.flatten() - {matrix}[2]).reshape({rows}, -1)"
+
+    def _newton_step(self, node: Node, layer: NewtonLayer, inputs: list[str]) -> None:
+        known, guess, *time = inputs
+        rate = self._linear_call(layer.block, timed=time[0] if time else "").removeprefix("lambda v: ")
+        update = f"lambda v: {known} + {self.constants.printer({}).text(layer.factor, PRODUCT)} * {rate}"
+        call = f"{self._helper('newton_step')}({update}, {guess}, {layer.reach!r}, {layer.periodic!r})"
+        self.writer.assign(node.name, call)
 
     def _solve(self, node: Node, layer: SolveLayer, inputs: list[str]) -> None:
         right, factors = inputs

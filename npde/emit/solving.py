@@ -1,4 +1,4 @@
-"""What went wrong in a steady solve, as a diagnostic: emitted modules raise Python's own exceptions."""
+"""What went wrong in a solve, as a diagnostic: emitted modules raise Python's own exceptions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def failure(problem: Problem, error: Exception) -> DiagnosticError | None:
         method = str(getattr(error, "method", "the solve")).split(",")[0]
         note = f"relative residuals: {listed}{gap}{rest}."
         hint = "`solve direct` or more `iterations` may help."
-        if method.startswith("Newton"):
+        if problem.numerics.march is not None:
+            hint = "smaller steps may help: `--march steps=…`."
+        elif method.startswith("Newton"):
             hint = "a guess nearer to a solution may help: `initial … = …`, or `state` in Python."
         code = codes.NOT_CONVERGED.at(span, method=method, count=len(history) - 1, notes=(note,), hint=hint)
         return DiagnosticError([code], problem.source)

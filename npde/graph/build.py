@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
 import sympy as sp
 
-from npde.diagnostics import InternalError
-from npde.discretize.scheme import AdamsBashforth, CrankNicolson, Leapfrog, RungeKutta, Scheme, Splitting, Steady
+from npde.discretize.scheme import (
+    AdamsBashforth,
+    Exponential,
+    Implicit,
+    ImplicitExplicit,
+    Leapfrog,
+    RungeKutta,
+    Scheme,
+    Splitting,
+    Steady,
+)
 from npde.graph.builder import BlockBuilder
 from npde.graph.expression_blocks import DT
 from npde.graph.flat_blocks import FlatBlocks
@@ -19,6 +29,7 @@ from npde.graph.layers import (
     Loop,
 )
 from npde.graph.names import exact
+from npde.graph.stiff import exponential, implicit, implicit_explicit
 from npde.graph.verify import verify
 from npde.graph.wiring import Wiring, rk4
 from npde.options import CompileOptions, NetworkKind
@@ -103,14 +114,26 @@ class Context(FlatBlocks):
                 step.adams_bashforth(scheme)
             case Leapfrog() as scheme:
                 step.leapfrog(scheme)
-            case CrankNicolson() as scheme:
-                self._crank_nicolson(step, scheme)
+            case Implicit() as scheme:
+                self.rates("rhs", everything, everything, self.scheme.system.rates)
+                if scheme.linear is not None:
+                    self._linear(scheme.linear)
+                implicit(step, scheme)
             case Splitting() as scheme:
                 self._splitting(step, scheme)
+            case ImplicitExplicit() as scheme:
+                self._linear(scheme.implicit)
+                self.rates("implicit", everything, everything, scheme.implicit)
+                self.rates("explicit", everything, everything, scheme.explicit)
+                implicit_explicit(step, scheme)
+            case Exponential() as scheme:
+                self._linear(scheme.linear)
+                self.rates("explicit", everything, everything, scheme.explicit)
+                exponential(step, scheme)
             case Steady() as scheme:
                 self._steady(scheme)
             case _:
-                raise InternalError(f"no wiring for {self.scheme.name}")
+                assert_never(self.scheme.time)
 
     def _cancels(self) -> bool:
         """Whether dt = 1/λ makes `u + dt (-λ u + …)` forget u: then a step is exactly one layer."""
@@ -129,14 +152,6 @@ class Context(FlatBlocks):
     def _linear(self, rates: Sequence[sp.Expr]) -> None:
         everything = range(len(self.scheme.system.unknowns))
         self.rates("linear_part", everything, everything, rates, homogeneous=True)
-
-    def _crank_nicolson(self, step: Wiring, scheme: CrankNicolson) -> None:
-        system = self.scheme.system
-        everything = range(len(system.unknowns))
-        self.rates("rhs", everything, everything, system.rates)
-        self._linear([sp.Add(*(t.expression for t in terms if t.linear)) for terms in system.terms])
-        out = step.crank_nicolson("rhs", step.state, DT, scheme.solve.method, scheme.solve.reach)
-        self.blocks.append(step.finish(out))
 
     def _splitting(self, step: Wiring, scheme: Splitting) -> None:
         everything = range(len(self.scheme.system.unknowns))

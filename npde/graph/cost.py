@@ -54,7 +54,9 @@ from npde.graph.layers import (
     Loop,
     MatrixRow,
     MatrixVector,
+    NewtonLayer,
     Noise,
+    PhiFunctions,
     Placeholder,
     Pointwise,
     Propagator,
@@ -79,6 +81,9 @@ TRANSCENDENTAL = 10
 
 ITERATIONS = 10
 """Iterations that an iterative solve is counted with."""
+
+NEWTON_STEPS = 3
+"""Steps that Newton's method is taken to need from the state before."""
 
 CHEAP = (Relu, Step, Minimum, Maximum, AbsoluteValue, Where)
 
@@ -301,8 +306,8 @@ class _Counter:
                 return 2 * count * width
             case RegionIntegrals():
                 return 2 * first
-            case Factorization() | SolveLayer() | Propagator() | SpectralLayer():
-                return self._solver(node)
+            case Factorization() | SolveLayer() | NewtonLayer() | Propagator() | PhiFunctions() | SpectralLayer():
+                return self._solver(node, inputs)
             case SteadyFactors() | SteadySolve() | IterativeSolve():
                 return self._steady(node)
             case SparseAffine():
@@ -322,7 +327,7 @@ class _Counter:
         activation = 1 if network.activation == "relu" else TRANSCENDENTAL
         return cells * (products + activation * sum(network.widths))
 
-    def _solver(self, node: Node) -> int:
+    def _solver(self, node: Node, inputs: list[Node]) -> int:
         grid = [a.cells for a in self.graph.scheme.grid.axes]
         cells = prod(grid)
         transform = ceil(2.5 * log2(cells)) if cells > 1 else 0
@@ -332,6 +337,12 @@ class _Counter:
                 return ceil(rows[0] * rows[1] ** 3 * 14 / 3)
             case Factorization(channels=channels) | Propagator(channels=channels):
                 return cells * (TRANSCENDENTAL * channels**2 + transform)
+            case NewtonLayer(reach=reach):
+                n, m = _blocks(grid, reach, node.shape.channels)
+                return NEWTON_STEPS * ceil(n * m**3 * 14 / 3) * (self.batch if node.shape.batch else 1)
+            case PhiFunctions(channels=channels, weights=weights):
+                size = channels * max(len(w) for w in weights)
+                return cells * (TRANSCENDENTAL * 2 * size**3 + transform)
             case SolveLayer(method="block_lu"):
                 channels = node.shape.channels
                 samples = self.batch if node.shape.batch else 1
@@ -339,7 +350,8 @@ class _Counter:
                 return 6 * samples * rows[0] * rows[1] ** 2
             case _:
                 count = elements(node.shape, self.batch)
-                return 2 * count * transform + 4 * count * node.shape.channels
+                joined = inputs[0].shape.channels if inputs else node.shape.channels
+                return (count + count * joined // node.shape.channels) * transform + 4 * count * joined
 
     def _steady(self, node: Node) -> int:
         """As for implicit steps. Iterations are counted as `ITERATIONS` of them: a factorization a step of Newton's method, ten

@@ -17,6 +17,7 @@ from npde.graph.layers import (
     Factorization,
     InputArray,
     Join,
+    PhiFunctions,
     Placeholder,
     Propagator,
     SteadyFactors,
@@ -72,7 +73,7 @@ def _invariant(node: Node, fixed: dict[str, str], blocks: dict[str, Block]) -> b
             return False
         case Weight(per_step=per_step) | InputArray(per_step=per_step):
             return not per_step
-        case Factorization(block=name) | Propagator(block=name) | SteadyFactors(block=name):
+        case Factorization(block=name) | Propagator(block=name) | PhiFunctions(block=name) | SteadyFactors(block=name):
             return not changes(blocks[name])
         case AffineWeights(block=name, released=released):
             return released is None and not changes(blocks[name], time_too=False)

@@ -13,7 +13,34 @@ from typing import Literal, TypeAlias
 
 import sympy as sp
 
-from npde.discretize.scheme import GhostRule, LinearSolve
+from npde.discretize.scheme import GhostRule
+from npde.graph.solve_layers import (
+    Factorization as Factorization,
+)
+from npde.graph.solve_layers import (
+    IterativeSolve as IterativeSolve,
+)
+from npde.graph.solve_layers import (
+    NewtonLayer as NewtonLayer,
+)
+from npde.graph.solve_layers import (
+    PhiFunctions as PhiFunctions,
+)
+from npde.graph.solve_layers import (
+    Propagator as Propagator,
+)
+from npde.graph.solve_layers import (
+    SolveLayer as SolveLayer,
+)
+from npde.graph.solve_layers import (
+    SpectralLayer as SpectralLayer,
+)
+from npde.graph.solve_layers import (
+    SteadyFactors as SteadyFactors,
+)
+from npde.graph.solve_layers import (
+    SteadySolve as SteadySolve,
+)
 
 # --- sources ----------------------------------------------------------------------------------------------------------
 
@@ -287,75 +314,6 @@ class Coefficient:
 
 
 @dataclass(frozen=True, slots=True)
-class Factorization:
-    """`I - factor · L` factored, L the linear part of block `block` (`factor` in dt).
-
-    "fft": its inverse for each wave number; "block_lu": block-tridiagonal LU, a periodic axis folded so that it stays
-    tridiagonal. `reach` is how many cells L looks in each direction, an axis.
-    """
-
-    block: str
-    method: Literal["fft", "block_lu"]
-    factor: sp.Expr
-    channels: int
-    reach: tuple[int, ...]
-    periodic: tuple[bool, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SteadyFactors:
-    """The matrix L of a steady problem, the linear part `block`, factored; see `LinearSolve` for how."""
-
-    block: str
-    channels: int
-    solve: LinearSolve
-    periodic: tuple[bool, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SteadySolve:
-    """Solves `L x = b` with `SteadyFactors`; inputs: b, the factors. Differentiated by one transposed solve."""
-
-    block: str
-    solve: LinearSolve
-
-
-@dataclass(frozen=True, slots=True)
-class IterativeSolve:
-    """x with `F(x) = 0`, F the block `block`, from a guess (its input): Newton's method, or where `linear` names a block with the
-    linear part, a Krylov method. Differentiated by one transposed solve."""
-
-    block: str
-    linear: str | None
-    channels: int
-    solve: LinearSolve
-    periodic: tuple[bool, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SolveLayer:
-    """Solves `(I - factor · L) x = b` with a `Factorization`; inputs: b, the factors. Differentiated by one transposed solve."""
-
-    block: str
-    method: Literal["fft", "block_lu"]
-    factor: sp.Expr
-
-
-@dataclass(frozen=True, slots=True)
-class Propagator:
-    """`e^{time · L}` for each wave number, L the linear, constant-coefficient, periodic part `block` (`time` in dt)."""
-
-    block: str
-    time: sp.Expr
-    channels: int
-
-
-@dataclass(frozen=True, slots=True)
-class SpectralLayer:
-    """A matrix a wave number applied to x by FFT; inputs: x, the matrices [C, C, *frequencies]."""
-
-
-@dataclass(frozen=True, slots=True)
 class Flatten:
     """Its input with the grid as one axis of N cells, row-major (mlp)."""
 
@@ -421,7 +379,9 @@ Layer: TypeAlias = (
     | SteadyFactors
     | SteadySolve
     | IterativeSolve
+    | NewtonLayer
     | Propagator
+    | PhiFunctions
     | SpectralLayer
     | Flatten
     | Unflatten

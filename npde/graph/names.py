@@ -34,7 +34,7 @@ MODULE_NAMES = frozenset(
 
 EMITTED_NAMES = frozenset(
     """rhs step march initial_state initial output outputs pack unpack cell coefficients at kick drift linear_part pointwise
-    flow affine source graph inputs as_rnn save_pretrained unit FIELDS INPUTS STEPS DT START""".split()
+    flow affine explicit implicit first_step source graph inputs as_rnn save_pretrained unit FIELDS INPUTS STEPS DT START""".split()
 )
 """What emitted and live modules own."""
 

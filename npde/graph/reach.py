@@ -21,6 +21,8 @@ from npde.graph.layers import (
     Factorization,
     IterativeSolve,
     Loop,
+    NewtonLayer,
+    PhiFunctions,
     Propagator,
     ReadOut,
     Reduction,
@@ -100,7 +102,9 @@ def _own(graph: LayerGraph, node: Node, by_name: dict[str, Node]) -> Reach:
             return tuple(inf if i in over else 0.0 for i in axes)
         case ReadOut() | RegionIntegrals():
             return tuple(inf for _ in axes)
-        case SolveLayer(block=block) | SteadySolve(block=block) | IterativeSolve(block=block):
+        case (
+            SolveLayer(block=block) | NewtonLayer(block=block) | SteadySolve(block=block) | IterativeSolve(block=block)
+        ):
             return tuple(inf if r else 0.0 for r in block_reach(graph, block))
         case SpectralLayer() | SparseAffine():
             return _through_weights(graph, by_name[node.inputs[1]])
@@ -116,7 +120,9 @@ def _through_weights(graph: LayerGraph, weights: Node) -> Reach:
     match layer:
         case AffineWeights(offsets=offsets):
             return tuple(float(r) for r in pattern_reach(offsets))
-        case Propagator(block=block) | Factorization(block=block) | SteadyFactors(block=block):
+        case Propagator(block=block) | PhiFunctions(block=block):
+            return tuple(inf if r else 0.0 for r in block_reach(graph, block))
+        case Factorization(block=block) | SteadyFactors(block=block):
             return tuple(inf if r else 0.0 for r in block_reach(graph, block))
         case _:
             return tuple(inf for _ in graph.scheme.grid.axes)

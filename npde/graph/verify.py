@@ -13,6 +13,8 @@ from npde.graph.layers import (
     IterativeSolve,
     Join,
     Loop,
+    NewtonLayer,
+    PhiFunctions,
     Placeholder,
     Pointwise,
     Propagator,
@@ -54,6 +56,8 @@ def _verify_block(graph: LayerGraph, block: Block, names: set[str], exported: se
             case (
                 Factorization(block=callee)
                 | Propagator(block=callee)
+                | PhiFunctions(block=callee)
+                | NewtonLayer(block=callee)
                 | SolveLayer(block=callee)
                 | SteadyFactors(block=callee)
                 | SteadySolve(block=callee)

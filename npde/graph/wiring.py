@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import sympy as sp
 
@@ -159,23 +159,21 @@ class Wiring:
             )
         return self.builder.add(Join(), parts, self.context.state_shape(), self.context.interior, "next_state")
 
-    def crank_nicolson(
-        self, block: str, state: str, step: sp.Expr, method: str, reach: tuple[int, ...], middle: sp.Expr | None = None
-    ) -> str:
-        """`(I - step/2 L) δ = step/2 (F(q, t) + F(q, t + step))`, `q + δ`; with `middle`, F at the time t + middle alone."""
+    def cayley(self, block: str, state: str, step: sp.Expr, solve: LinearSolve) -> str:
+        """`(I - step/2 L) δ = step F(q)`, `q + δ`; F at the middle of the whole step."""
+        rate = self.call(block, state, DT / 2, hint="rate")
+        right = self.combine(lambda f: step * f, rate, hint="right_side")
+        return self.combine(lambda q, d: q + d, state, self.solved(right, step / 2, solve), hint="next_state")
+
+    def solved(self, right: str, factor: sp.Expr, solve: LinearSolve) -> str:
+        """δ with `(I - factor L) δ = right`."""
         context = self.context
         periodic = tuple(a.periodic for a in context.scheme.grid.axes)
-        rate = self.call(block, state, middle or sp.Integer(0), hint="rate")
-        if self.time is None or middle is not None:
-            right = self.combine(lambda f: step * f, rate, hint="right_side")
-        else:
-            later = self.call(block, state, step, hint="rate_later")
-            right = self.combine(lambda f, g: step / 2 * (f + g), rate, later, hint="right_side")
-        layer = Factorization("linear_part", method, step / 2, context.channels, reach, periodic)  # type: ignore[arg-type]
+        method: Literal["fft", "block_lu"] = "fft" if solve.method == "fft" else "block_lu"
+        layer = Factorization("linear_part", method, factor, context.channels, solve.reach, periodic)
         factors = self.builder.add(layer, (), context.scalar, context.interior, "factors")
-        solve = SolveLayer("linear_part", method, step / 2)  # type: ignore[arg-type]
-        change = self.builder.add(solve, (right, factors), context.state_shape(), context.interior, "change")
-        return self.combine(lambda q, d: q + d, state, change, hint="next_state")
+        solver = SolveLayer("linear_part", method, factor)
+        return self.builder.add(solver, (right, factors), context.state_shape(), context.interior, "change")
 
     def steady(self, scheme: Steady) -> None:
         """The block `solution`: one linear solve, sweeps of a relaxation, or an iteration of another kind, from a guess."""
@@ -212,7 +210,7 @@ class Wiring:
         """The linear half of a split step, over `step`."""
         context = self.context
         if scheme.solve.method == "block_lu":
-            return self.crank_nicolson("rhs", state, step, "block_lu", scheme.solve.reach, middle=DT / 2)
+            return self.cayley("rhs", state, step, scheme.solve)
         matrices = self.builder.add(
             Propagator("linear_part", step, context.channels), (), context.scalar, context.interior, "propagator"
         )

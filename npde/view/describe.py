@@ -35,7 +35,9 @@ from npde.graph.layers import (
     Loop,
     MatrixRow,
     MatrixVector,
+    NewtonLayer,
     Noise,
+    PhiFunctions,
     Placeholder,
     Pointwise,
     Propagator,
@@ -172,6 +174,11 @@ def label(graph: LayerGraph, layer: Layer, inputs: tuple[Shape, ...], shape: Sha
             return Label("solve", "solve", title, ("F(x) = 0", f"by {METHODS[solve.method]}"))
         case Propagator(time=time):
             return Label("propagator", "solve", f"exp({formula(time)} L)", ("for each wave number",))
+        case NewtonLayer(factor=factor):
+            how = "Newton's method, block-tridiagonal LU"
+            return Label("newton", "solve", "nonlinear solve", (f"x = known + {formula(factor)} F(x)", how))
+        case PhiFunctions(time=time):
+            return Label("phi_functions", "solve", f"exp and φ of {formula(time)} L", ("for each wave number",))
         case SpectralLayer():
             return Label("spectral", "solve", "spectral layer", ("FFT, a matrix a wave number, FFT back",))
         case AffineWeights(released=released):

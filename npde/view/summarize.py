@@ -12,6 +12,8 @@ from npde.graph.layers import (
     Factorization,
     IterativeSolve,
     Loop,
+    NewtonLayer,
+    PhiFunctions,
     Propagator,
     SolveLayer,
     SteadyFactors,
@@ -45,9 +47,14 @@ def _referenced(graph: LayerGraph) -> list[str]:
             match node.layer:
                 case Call(block=name) | Factorization(block=name) | Propagator(block=name) | SolveLayer(block=name):
                     out.append(name)
-                case AffineWeights(block=name) | SteadyFactors(block=name) | SteadySolve(block=name):
+                case (
+                    AffineWeights(block=name)
+                    | PhiFunctions(block=name)
+                    | SteadyFactors(block=name)
+                    | SteadySolve(block=name)
+                ):
                     out.append(name)
-                case IterativeSolve(block=name):
+                case IterativeSolve(block=name) | NewtonLayer(block=name):
                     out.append(name)
                 case _:
                     pass

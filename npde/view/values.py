@@ -23,6 +23,7 @@ from npde.graph.layers import (
     KernelMatrix,
     Loop,
     Noise,
+    PhiFunctions,
     Placeholder,
     Pointwise,
     Propagator,
@@ -70,7 +71,7 @@ def called_once(graph: LayerGraph) -> frozenset[str]:
             match node.layer:
                 case Call(block=name):
                     calls[name] += 1
-                case Loop(block=name) | Factorization(block=name) | Propagator(block=name):
+                case Loop(block=name) | Factorization(block=name) | Propagator(block=name) | PhiFunctions(block=name):
                     other.add(name)
                 case SolveLayer(block=name) | AffineWeights(block=name):
                     other.add(name)
@@ -137,7 +138,7 @@ def is_source(value: Value) -> bool:
     match value.node.layer:
         case Weight() | CoordinateArray() | Noise() | Coefficient() | Factorization() | Propagator() | AffineWeights():
             return True
-        case KernelMatrix() | SteadyFactors():
+        case KernelMatrix() | PhiFunctions() | SteadyFactors():
             return True
         case Placeholder():
             return not value.node.shape.batch

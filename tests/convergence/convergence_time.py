@@ -33,9 +33,17 @@ ORDERS = {
     "ab2": 2,
     "ab3": 3,
     "leapfrog": 2,
+    "backward_euler": 1,
     "crank_nicolson": 2,
+    "bdf2": 2,
+    "imex_euler": 1,
+    "cnab2": 2,
+    "sbdf2": 2,
     "lie": 1,
     "strang": 2,
+    "etd1": 1,
+    "etdrk2": 2,
+    "etdrk4": 4,
 }
 
 SHAPE = 1 + X / 2 - X**2 / 3 + X**3 / 5
@@ -138,30 +146,54 @@ def explicit_studies(scheme: str) -> Iterator[Study]:
     yield Study(scheme, "reaction and advection, periodic", wave, None, slow=True)
 
 
-def implicit_studies() -> Iterator[Study]:
-    """Crank-Nicolson: linear equations, by block elimination and by FFT."""
-    u = MOTION
+def implicit_studies(scheme: str) -> Iterator[Study]:
+    """Implicit schemes: linear equations by block elimination and by FFT, nonlinear ones by Newton's method."""
+    u, is_main = MOTION, scheme == "crank_nicolson"
     for kind in ("dirichlet", "neumann", "robin"):
         means = sp.diff(u, X, 2) / 5 - 2 * sp.diff(u, X) - u
-        yield Study(
-            "crank_nicolson",
-            f"walls {kind}, data of t",
-            walled(u, kind, "1/5*dxx(u) - 2*dx(u) - u", means),
-            (u,),
-            slow=kind == "neumann",
-        )
+        problem = walled(u, kind, "1/5*dxx(u) - 2*dx(u) - u", means)
+        yield Study(scheme, f"walls {kind}, data of t", problem, (u,), slow=kind == "neumann" or not is_main)
     decay = sp.exp(-T) + T - 1
-    yield Study("crank_nicolson", "u' = t - u (no space)", alone("t - u", decay), (decay,))
+    yield Study(scheme, "u' = t - u (no space)", alone("t - u", decay), (decay,), slow=not is_main)
     plane = periodic(
         "dt(u) = 1/50*lap(u) + dxy(u)/100 - dx(u)/3 + sin(2*pi*x)*cos(5*t)", "initial u = sin(2*pi*(x + y))", plane=True
     )
-    yield Study("crank_nicolson", "plane, periodic, source of t, by FFT", plane, None)
+    yield Study(scheme, "plane, periodic, source of t, by FFT", plane, None, slow=not is_main)
     psi = periodic(
         "i*dt(psi) = -1/50*dxx(psi) + 3*cos(2*pi*x)*psi",
         "initial psi = 1 + exp(2*pi*i*x)",
         field="field psi({0}, t) complex",
     )
-    yield Study("crank_nicolson", "Schroedinger, V(x), periodic", psi, None)
+    yield Study(scheme, "Schroedinger, V(x), periodic", psi, None, slow=not is_main)
+    few = (10, 20, 40, 80)
+    for kind in ("dirichlet", "robin"):
+        means = sp.diff(u, X, 2) / 50 - u**2 - u * sp.diff(u, X) / 10
+        problem = walled(u, kind, "1/50*dxx(u) - u^2 - 1/10*u*dx(u)", means)
+        yield Study(scheme, f"nonlinear, walls {kind}, data of t", problem, (u,), few, slow=kind == "dirichlet")
+    yield Study(scheme, "u' = -u^2 (no space)", alone("-u^2", 1 / T), (1 / T,), slow=True)
+    varying = sp.exp(-(T**2) / 2)
+    yield Study(scheme, "u' = -t u (no space)", alone("-t*u", varying), (varying,), few, slow=True)
+    pair = periodic("dt(u) = 1/50*dxx(u^3) - u*v", "dt(v) = 1/90*dxx(v) + u*v - v", "initial u = 1 + 1/2*sin(2*pi*x)",
+                    "initial v = 1 + 1/2*cos(2*pi*x)", field="field u({0}, t), v({0}, t)")  # fmt: skip
+    yield Study(scheme, "two fields, porous, periodic", pair, None, few, slow=True)
+
+
+def partly_implicit_studies(scheme: str) -> Iterator[Study]:
+    """Implicit-explicit schemes: walls with data of t, coefficients that vary, a plane by FFT, complex fields."""
+    u = MOTION
+    for kind in ("dirichlet", "neumann", "robin"):
+        means = sp.diff((1 + X) * sp.diff(u, X), X) / 20 - u**2
+        problem = walled(u, kind, "1/20*(1 + x)*dxx(u) + 1/20*dx(u) - u^2", means)
+        yield Study(scheme, f"walls {kind}, data of t, D(x)", problem, (u,), slow=kind != "robin")
+    wave = periodic("dt(u) = 1/50*lap(u) - u*dx(u)/5 + u*(1 - u)", "initial u = 1 + 1/2*sin(2*pi*(x + y))", plane=True)
+    yield Study(scheme, "reaction and advection, plane, by FFT", wave, None, slow=scheme == "cnab2")
+    yield Study(scheme, "u' = t - 3 u + sin(u) (no space)", alone("t - 3*u + sin(u)", T), None)
+    psi = periodic(
+        "i*dt(psi) = -1/50*dxx(psi) - abs2(psi)*psi/3 + cos(2*pi*x)*psi/3",
+        "initial psi = 1 + exp(2*pi*i*x)/2",
+        field="field psi({0}, t) complex",
+    )
+    yield Study(scheme, "Schroedinger, cubic, V(x)", psi, None, slow=True)
 
 
 def leapfrog_studies() -> Iterator[Study]:
@@ -221,10 +253,38 @@ def split_studies() -> Iterator[Study]:
         )
 
 
+def exponential_studies() -> Iterator[Study]:
+    """Exponential time differencing: derivatives in the rest, sources of t, two fields, complex ones, a plane."""
+    wave = periodic("dt(u) = 1/50*dxx(u) - u*dx(u)/5 + u*(1 - u)", "initial u = 1 + 1/2*sin(2*pi*x)")
+    source = periodic(
+        "dt(u) = 1/50*dxx(u) - 1/2*dx(u) - u^2 + cos(5*t)*sin(2*pi*x)", "initial u = 1/2 + 1/3*sin(2*pi*x)"
+    )
+    front = periodic(
+        "dt(u) = -1/100000*lap(lap(u)) + 1/200*lap(u^3 + u/5)", "initial u = sin(2*pi*(x + y))/2", plane=True
+    )
+    psi = periodic(
+        "i*dt(psi) = -1/50*dxx(psi) - abs2(psi)*psi/3 + cos(2*pi*x)*psi/3",
+        "initial psi = 1 + exp(2*pi*i*x)/2",
+        field="field psi({0}, t) complex",
+    )
+    pair = periodic("dt(u) = 1/50*lap(u) + 1/40*lap(v) - u*v", "dt(v) = 1/90*lap(v) + u*v - v", "initial u = 1 + 1/2*sin(2*pi*x)",
+                    "initial v = 1 + 1/2*cos(2*pi*y)", plane=True, field="field u({0}, t), v({0}, t)")  # fmt: skip
+    for scheme in ("etd1", "etdrk2", "etdrk4"):
+        yield Study(scheme, "reaction and advection, periodic", wave, None)
+        yield Study(scheme, "source of t, periodic", source, None, slow=scheme != "etdrk4")
+        yield Study(scheme, "fourth order, plane", front, None, (10, 20, 40, 80), slow=scheme != "etdrk2")
+        yield Study(scheme, "Schroedinger, cubic, V(x)", psi, None, slow=scheme == "etd1")
+        yield Study(scheme, "two fields, crossed diffusion, plane", pair, None, slow=True)
+
+
 def studies() -> Iterator[Study]:
     """The rows of the table, in order."""
     for scheme in ("euler", "midpoint", "heun", "ssprk3", "rk4", "ab2", "ab3"):
         yield from explicit_studies(scheme)
     yield from leapfrog_studies()
-    yield from implicit_studies()
+    for scheme in ("backward_euler", "crank_nicolson", "bdf2"):
+        yield from implicit_studies(scheme)
+    for scheme in ("imex_euler", "cnab2", "sbdf2"):
+        yield from partly_implicit_studies(scheme)
     yield from split_studies()
+    yield from exponential_studies()

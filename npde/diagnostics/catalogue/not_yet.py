@@ -122,8 +122,8 @@ SCHEME = Code(
     "N0970",
     "The time scheme '{name}' is not supported yet.",
     "not built yet",
-    "Today's schemes are euler, midpoint, heun, ssprk3, rk4, ab2, ab3, leapfrog, crank_nicolson, lie and strang.",
-    heat(march="march etdrk4, steps: 10"),
+    "The adaptive scheme is not built yet; all others are.",
+    heat(march="march dopri5, steps: 10"),
 )
 STEADY = Code(
     "N0971",
@@ -134,29 +134,13 @@ STEADY = Code(
     "`gmres` and `bicgstab` take any.",
     "coordinates x in [0, 1]\nfield u(x)\ndxx(u) + dx(u) = 1\nboundary u = 0\ngrid x: 32\nsolve cg\n",
 )
-NONLINEAR_IMPLICIT = Code(
-    "N0972",
-    "'crank_nicolson' for a nonlinear equation is not supported yet.",
-    "not linear in the fields",
-    "One linear system a step is solved; a nonlinear equation would need Newton's method. `strang` splits a "
-    "pointwise nonlinearity off, `rk4` marches it explicitly.",
-    heat(equation="dt(u) = dxx(u) - u^3", march="march crank_nicolson, steps: 10"),
-)
-VARYING_IMPLICIT = Code(
-    "N0973",
-    "'{scheme}' with a coefficient that changes along '{time}' is not supported yet.",
-    "'{name}' changes along '{time}'",
-    "The matrix is factored once a march, so what multiplies the fields must stay the same. Sources and boundary "
-    "data may change.",
-    heat(declare="learn D(t) = 1", equation="dt(u) = D*dxx(u)", march="march crank_nicolson, steps: 10"),
-)
 PER_SAMPLE_IMPLICIT = Code(
     "N0979",
     "'{scheme}' with a coefficient that is an input is not supported yet.",
     "'{name}' may differ from sample to sample",
     "One matrix is factored for the whole batch, so what multiplies the fields must be the same for all samples. Inputs may be "
-    "sources, boundary data and initial data; as coefficients they need an explicit scheme.",
-    heat(declare="input V(x)", equation="dt(u) = dxx(u) - V*u", march="march crank_nicolson, steps: 10"),
+    "sources, boundary data and initial data; as coefficients they need an explicit scheme, or `march crank_nicolson`.",
+    heat(declare="input D", equation="dt(u) = D*dxx(u) - u", march="march strang, steps: 10"),
 )
 DENSE_IMPLICIT = Code(
     "N0974",
@@ -187,4 +171,21 @@ LEAPFROG = Code(
     "time whose force is free of velocities, or fields "
     "that split into two groups, each driven by the other alone.",
     heat(equation="dt(u) = dxx(u)", march="march leapfrog, steps: 10"),
+)
+EXPONENTIAL = Code(
+    "N0980",
+    "'{scheme}' needs periodic axes.",
+    "{why}",
+    "Exponential schemes multiply every wave number by the exponential of the stiff linear part. Between walls, or without "
+    "space, there are no wave numbers; `sbdf2` and `cnab2` solve a linear system with the same part there.",
+    heat(boundary="boundary u = 0", march="march etdrk4, steps: 10"),
+)
+NOTHING_STIFF = Code(
+    "N0981",
+    "'{scheme}' finds no stiff linear part.",
+    "no term for it",
+    "The stiff part is made of the terms that are linear in the fields and hold a derivative; their coefficients may vary over "
+    "space (for exponential schemes they may not), not over time or from sample to sample. Without such a term an explicit "
+    "scheme does the same for less.",
+    heat(equation="dt(u) = dxx(u^2) - u", march="march etdrk4, steps: 10"),
 )

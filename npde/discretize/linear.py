@@ -1,0 +1,96 @@
+"""The linear part of a system: which terms it has, and how systems of equations with it are solved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sympy as sp
+
+from npde.diagnostics.catalogue import not_yet as codes
+from npde.discretize.ghosts import interior_cells
+from npde.discretize.halo import reach
+from npde.discretize.scheme import LinearSolve
+from npde.model.problem import Input, LearnedCoefficient, LearnedStencil, March
+from npde.symbolic import operators as op
+from npde.symbolic.calculus import REDUCING
+from npde.symbolic.classify import Classifier
+from npde.symbolic.context import calculus_of
+from npde.symbolic.refusal import Refused
+from npde.symbolic.system import CoordinateMeaning, System, Term
+
+DIAGONAL = (op.Diff, op.Lap, op.FaceDiff, op.Component, op.Stack, op.MatVec, op.DotProduct)
+"""Operators that a Fourier transform turns into multiplications (and mixing of components)."""
+
+NONLOCAL = (*REDUCING, op.Nonlocal, op.NonlocalConvolution)
+"""Operators that read whole axes."""
+
+
+def classifier_of(system: System) -> Classifier:
+    """What tells the kinds of a system's terms."""
+    unknowns = frozenset(u.symbol for u in system.unknowns)
+    return Classifier(system.problem, calculus_of(system), dict(system.symbols), unknowns)
+
+
+def widths(system: System, expressions: Sequence[sp.Expr]) -> tuple[int, ...]:
+    """How far the rows of a matrix look, an axis: stencils, and ghost polynomials next to walls."""
+    problem = system.problem
+    read = reach(expressions, system, problem.numerics.order)
+    closure = interior_cells(problem.numerics.order) - 1
+    found = []
+    for c in problem.space:
+        own = read.get(c.name, 0)
+        found.append(max(own, closure) if own and c.name not in problem.periodic else own)
+    return tuple(found)
+
+
+def linear_solve(system: System, linear: Sequence[sp.Expr]) -> LinearSolve:
+    """By Fourier transform on periodic axes with constant coefficients, else by block elimination."""
+    classifier = classifier_of(system)
+    constant = all(classifier.is_constant(e) for e in linear)
+    diagonal = all(isinstance(o, DIAGONAL) for e in linear for o in e.atoms(op.GridOperator))
+    space = system.problem.space
+    periodic = bool(space) and all(c.name in system.problem.periodic for c in space)
+    return LinearSolve("fft" if periodic and constant and diagonal else "block_lu", widths(system, linear))
+
+
+def check_samples(part: sp.Expr, terms: Sequence[Term], system: System, march: March) -> None:
+    """Refuses a linear part, or a wall that closes it, with coefficients that are inputs: there is one matrix for a batch."""
+    meanings = dict(system.symbols)
+    for symbol in sorted(part.free_symbols, key=str):
+        if isinstance(meanings.get(symbol), Input):
+            span = next((t.span for t in terms if symbol in t.expression.free_symbols), march.span)
+            raise Refused(codes.PER_SAMPLE_IMPLICIT.at(span, scheme=march.scheme, name=symbol.name))
+    for wall in system.walls:
+        for symbol in sorted({s for c in wall.coefficients for s in c.free_symbols}, key=str):
+            if isinstance(meanings.get(symbol), Input):
+                raise Refused(codes.PER_SAMPLE_IMPLICIT.at(wall.span, scheme=march.scheme, name=symbol.name))
+
+
+def is_fixed(expressions: Sequence[sp.Expr], system: System) -> bool:
+    """Whether expressions, and the conditions at walls that close them, have the same coefficients for all samples and steps."""
+    held = (*expressions, *(c for wall in system.walls for c in wall.coefficients))
+    meanings = dict(system.symbols)
+    symbols = {s for e in held for s in e.free_symbols}
+    return not any(changes(s, system) or isinstance(meanings.get(s), Input) for s in symbols)
+
+
+def changes(symbol: sp.Symbol, system: System) -> bool:
+    """Whether a symbol stands for what varies along the march."""
+    marching = system.problem.marching
+    match dict(system.symbols).get(symbol):
+        case CoordinateMeaning(name=name):
+            return name == marching
+        case LearnedCoefficient(coordinates=over) | Input(coordinates=over):
+            return marching in over
+        case LearnedStencil(per_step=per_step):
+            return per_step
+        case _:
+            return False
+
+
+def parted(term: Term, classifier: Classifier) -> list[Term]:
+    """A term, multiplied out if derivatives stand in a bracket beside what has none."""
+    e = term.expression
+    if not term.order or not any(isinstance(f, sp.Add) for f in sp.Mul.make_args(e)):
+        return [term]
+    return [classifier.term(a, term.span) for a in sp.Add.make_args(sp.expand_mul(e))]

@@ -1,0 +1,61 @@
+"""Functions of implicit and exponential steps, as emitted files carry them."""
+
+from __future__ import annotations
+
+MARCHING: dict[str, str] = {}
+"""By name, in the order in which they are emitted."""
+
+MARCHING_NEEDS: dict[str, tuple[str, ...]] = {
+    "newton_step": ("NotConverged", "diagonals", "factor_lines", "solve_lines"),
+}
+"""Helpers that call other helpers."""
+
+MARCHING["phi_functions"] = '''
+def phi_functions(matrix: Tensor, weights: tuple[tuple[float, ...], ...]) -> Tensor:
+    """[sum_k w_0k phi_k(Z), sum_k w_1k phi_k(Z), ...] side by side, for a matrix Z a wave number, [*frequencies, C, C].
+
+    phi_0 = exp, phi_k+1(z) = (phi_k(z) - 1/k!) / z. They are the first row of blocks of the exponential of Z bordered by a
+    shift, [[Z, 1, 0], [0, 0, 1], [0, 0, 0]], a power series: nothing is divided by a small z.
+    """
+    size, count = matrix.shape[-1], max(len(row) for row in weights)
+    rest = size * (count - 1)
+    shift = torch.eye(rest, dtype=matrix.dtype, device=matrix.device)
+    bordered = functional.pad(matrix, (0, rest, 0, rest)) + functional.pad(shift, (size, 0, 0, size))
+    phi = torch.linalg.matrix_exp(bordered)[..., :size, :].split(size, dim=-1)
+    return torch.cat([sum(w * phi[k] for k, w in enumerate(row) if w) for row in weights], dim=-1)
+'''
+
+MARCHING["newton_step"] = '''
+def newton_step(
+    update: Callable[[Tensor], Tensor], guess: Tensor, reach: tuple[int, ...], periodic: tuple[bool, ...]
+) -> Tensor:
+    """x = update(x) for [B, C, *grid], by Newton's method from a guess. `update` looks `reach` cells far.
+
+    The Jacobians of all samples are found transposed, by reverse differentiation, and factored in every iteration. These stay
+    outside of the gradient; the last one is repeated inside, which gives it the derivative of the implicit function theorem.
+    Raises NotConverged with the history of the changes relative to x.
+    """
+    batch, channels, *grid = guess.shape
+    tolerance = torch.finfo(guess.dtype).eps ** 0.75
+    changes: list[float] = []
+    value = guess.detach()
+
+    def transposed(probes: Tensor) -> Tensor:
+        wide = probes.unsqueeze(1).expand(-1, batch, *probes.shape[1:])
+        return (wide - torch.func.vmap(lambda v: pull(v)[0])(wide)).flatten(1, 2)
+
+    with torch.no_grad():
+        for _ in range(30):
+            updated, pull = torch.func.vjp(update, value)
+            factors = factor_lines(transposed, channels, tuple(grid), reach, periodic, guess.new_ones(()))
+            change = solve_lines(factors, value - updated, adjoint=True)
+            size = value.flatten(1).abs().amax(1).clamp(min=torch.finfo(guess.dtype).tiny)
+            largest = (change.flatten(1).abs().amax(1) / size).max()
+            changes.append(0.0 if largest.is_meta else float(largest))
+            if not tolerance < changes[-1] < math.inf:
+                break
+            value = value - change
+    if not changes[-1] <= tolerance:
+        raise NotConverged("Newton's method", changes)
+    return value - solve_lines(factors, value - update(value), adjoint=True)
+'''

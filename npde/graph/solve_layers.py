@@ -1,0 +1,103 @@
+"""Layers that solve with a linear part, or apply a function of it; `npde.graph.layers` has the whole set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import sympy as sp
+
+from npde.discretize.scheme import LinearSolve
+
+
+@dataclass(frozen=True, slots=True)
+class Factorization:
+    """`I - factor · L` factored, L the linear part of block `block` (`factor` in dt).
+
+    "fft": its inverse for each wave number; "block_lu": block-tridiagonal LU, a periodic axis folded so that it stays
+    tridiagonal. `reach` is how many cells L looks in each direction, an axis.
+    """
+
+    block: str
+    method: Literal["fft", "block_lu"]
+    factor: sp.Expr
+    channels: int
+    reach: tuple[int, ...]
+    periodic: tuple[bool, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SteadyFactors:
+    """The matrix L of a steady problem, the linear part `block`, factored; see `LinearSolve` for how."""
+
+    block: str
+    channels: int
+    solve: LinearSolve
+    periodic: tuple[bool, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SteadySolve:
+    """Solves `L x = b` with `SteadyFactors`; inputs: b, the factors. Differentiated by one transposed solve."""
+
+    block: str
+    solve: LinearSolve
+
+
+@dataclass(frozen=True, slots=True)
+class IterativeSolve:
+    """x with `F(x) = 0`, F the block `block`, from a guess (its input): Newton's method, or where `linear` names a block with the
+    linear part, a Krylov method. Differentiated by one transposed solve."""
+
+    block: str
+    linear: str | None
+    channels: int
+    solve: LinearSolve
+    periodic: tuple[bool, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SolveLayer:
+    """Solves `(I - factor · L) x = b` with a `Factorization`; inputs: b, the factors. Differentiated by one transposed solve."""
+
+    block: str
+    method: Literal["fft", "block_lu"]
+    factor: sp.Expr
+
+
+@dataclass(frozen=True, slots=True)
+class NewtonLayer:
+    """x with `x = known + factor · F(x)`, F the block `block`, by Newton's method; inputs: known, a first guess, the time if the
+    block takes it. The Jacobian of every sample is found by probing, and factored; `reach` is how many cells F looks in each
+    direction. Differentiated by one transposed solve."""
+
+    block: str
+    factor: sp.Expr
+    reach: tuple[int, ...]
+    periodic: tuple[bool, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Propagator:
+    """`e^{time · L}` for each wave number, L the linear, constant-coefficient, periodic part `block` (`time` in dt)."""
+
+    block: str
+    time: sp.Expr
+    channels: int
+
+
+@dataclass(frozen=True, slots=True)
+class PhiFunctions:
+    """`[Σ_k w_0k φ_k(Z), Σ_k w_1k φ_k(Z), …]` side by side for each wave number, Z = time · L, L the block `block` as in
+    `Propagator`; φ_0 = exp, φ_{k+1}(z) = (φ_k(z) - 1/k!)/z. `weights` are expressions in dt."""
+
+    block: str
+    time: sp.Expr
+    channels: int
+    weights: tuple[tuple[sp.Expr, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SpectralLayer:
+    """A matrix a wave number applied to x by FFT; inputs: x (C or, for several columns of `PhiFunctions`, n C channels), the
+    matrices [*frequencies, C, n C]."""
