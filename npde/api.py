@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from npde.emit.live import LiveModule
     from npde.model.problem import Field, Input, Learned, Problem
 
-Stage = Literal["syntax", "problem", "system", "scheme", "graph", "source"]
+Stage = Literal["syntax", "problem", "system", "scheme", "graph", "source", "kernels"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 
 
@@ -151,7 +151,7 @@ class Model:
         return check(self._compilation(**overrides))
 
     def show(self, stage: Stage, **overrides: Any) -> str:
-        """A stage of the compiler as text: "syntax", "problem", "system", "scheme", "graph" or "source".
+        """A stage of the compiler as text: "syntax", "problem", "system", "scheme", "graph", "source" or "kernels".
 
         Raises:
             DiagnosticError: the text has errors.
@@ -183,7 +183,7 @@ class Model:
         set: Mapping[str, float] | None = None,
         extent: Mapping[str, tuple[float, float]] | None = None,
         generator: torch.Generator | None = None,
-        backend: Literal["auto", "torch"] = "auto",
+        backend: Literal["auto", "torch", "native"] = "auto",
         compile: bool = False,
         checkpoint: int | None = None,
     ) -> LiveModule:
@@ -199,7 +199,7 @@ class Model:
             set: values of `let` constants and starts of learnables, `{"D": 0.2}`.
             extent: lower and upper end of coordinates, `{"t": (0, 20)}`.
             generator: draws random start values; torch's own when left out.
-            backend: which emitter; there is one so far.
+            backend: what marches: "torch", the emitted loop; "native", compiled kernels; "auto", kernels where they pay.
             compile: give one step to `torch.compile` and loop over it; ready after seconds, then faster on large grids.
             checkpoint: k: in training, keep the state of every k-th step alone and make what lies between again. √steps needs
                 the least memory; about a third more time.
@@ -208,13 +208,13 @@ class Model:
             DiagnosticError: the text has errors, or an override does not fit it.
             OptionError: an argument cannot be understood.
         """
-        if backend not in ("auto", "torch"):
-            raise settings.OptionError(f"'backend' is 'auto' or 'torch', not {backend!r}.")
+        if backend not in ("auto", "torch", "native"):
+            raise settings.OptionError(f"'backend' is 'auto', 'torch' or 'native', not {backend!r}.")
         settings.check_checkpoint(checkpoint)
         recipe = self._recipe(
             network=network, free=free, grid=grid, order=order, march=march, set=set, extent=extent
         )  # fmt: skip
-        return recipe.rebuild(device=device_of(device), dtype=_dtype(dtype), generator=generator,
+        return recipe.rebuild(device=device_of(device), dtype=_dtype(dtype), generator=generator, backend=backend,
                               compiled=compile, checkpoint=checkpoint)  # fmt: skip
 
     def _recipe(self, network: str | None = None, free: str = "none", **overrides: Any) -> Recipe:
@@ -285,6 +285,10 @@ def show(compilation: Compilation, stage: str) -> str:
             return str(view.render(compilation.graph, "txt"))
         case "source":
             return compilation.source
+        case "kernels":
+            from npde.native.kernels import describe
+
+            return describe(compilation.graph)
         case _:
             raise settings.OptionError(f"'stage' is one of {', '.join(STAGES)}, not '{stage}'.")
 
@@ -300,6 +304,8 @@ def show_json(compilation: Compilation, stage: Stage) -> str:
             from npde import view
 
             return str(view.render(compilation.graph, "json"))
+        case "kernels":
+            return json.dumps({"kernels": show(compilation, stage)}, indent=2, ensure_ascii=False) + "\n"
         case "source":
             return json.dumps({"class": compilation.graph.class_name, "source": compilation.source}, indent=2) + "\n"
         case _:

@@ -31,9 +31,11 @@ class Recipe:
 
         return Compilation(self.source, self.overrides, self.options)
 
-    def rebuild(self, **factory: Any) -> LiveModule:
+    def rebuild(self, *, backend: str = "auto", **factory: Any) -> LiveModule:
         """A live module with start values; `device`, `dtype`, `generator` as `torch.nn.Module`s take them; `compiled` and
         `checkpoint` say how it marches.
+
+        `backend` is what marches: "torch", "native", or "auto".
 
         Raises:
             DiagnosticError: the text has errors, or the model does not fit into memory.
@@ -44,7 +46,12 @@ class Recipe:
 
         compilation = self.compilation
         admit_module(compilation.graph, factory.get("dtype"), factory.get("device"))
-        return instantiate(drawn(compilation.graph), compilation.source, origin=self, **factory)
+        chosen = None
+        if backend != "torch":
+            from npde.native.choose import choose
+
+            chosen = choose(compilation.graph, backend, **{k: factory.get(k) for k in ("device", "dtype")})
+        return instantiate(drawn(compilation.graph), compilation.source, origin=self, backend=chosen, **factory)
 
     def save(self, module: LiveModule, directory: Path) -> None:
         """Writes the folder of `save_pretrained`."""

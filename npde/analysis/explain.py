@@ -41,6 +41,7 @@ def explain(graph: LayerGraph) -> str:
         ("Modified equation", modified_lines(analysis)),
         ("Invariants", invariant_lines(analysis) if problem.marching else ()),
         ("Network", network(graph, analysis)),
+        ("Native kernels", kernels(graph)),
         ("Learned", learned(graph)),
         (f"Cost of a {'step' if problem.marching else 'solve'} (float32, one sample)", cost(analysis)),
         ("Peak memory (float32, one sample)", memory_lines(analysis)),
@@ -69,6 +70,13 @@ def grid(scheme: Scheme) -> Iterator[str]:
     yield f"order {scheme.order}" + (
         f"; its weakest term has order {scheme.space_order}" if scheme.space_order != scheme.order else ""
     )
+
+
+def kernels(graph: LayerGraph) -> Iterator[str]:
+    """How compiled loops march the step, or why they do not."""
+    from npde.native.kernels import summary
+
+    yield summary(graph)
 
 
 def stencils(graph: LayerGraph) -> Iterator[str]:

@@ -44,6 +44,19 @@ class Origin(Protocol):
         """Raises if a march of the module needs more memory than there is."""
 
 
+class Backend(Protocol):
+    """What marches in place of the emitted loop: a class of live modules, its name, and why it was chosen or was not."""
+
+    @property
+    def module(self) -> type[LiveModule]: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def reason(self) -> str: ...
+
+
 def instantiate(
     graph: LayerGraph,
     source: str,
@@ -54,6 +67,7 @@ def instantiate(
     origin: Origin | None = None,
     compiled: bool = False,
     checkpoint: int | None = None,
+    backend: Backend | None = None,
 ) -> LiveModule:
     """The module that `source` defines, as an instance of `graph.class_name` and of `LiveModule`.
 
@@ -64,16 +78,18 @@ def instantiate(
         generator: draws random start values; torch's own when left out.
         origin: lets the module be pickled and saved.
         compiled, checkpoint: how it marches, see `npde.emit.rollout`.
+        backend: what marches instead of the emitted loop.
 
     Raises:
         InternalError: the source is not what the emitter may write.
     """
     emitted = _class(execute(source, graph.name), graph.class_name)
     # The mixed class has the emitted one's name: users see `Fisher(…)`, whatever it was mixed with.
-    live = type(emitted.__name__, (LiveModule, emitted), {"__module__": emitted.__module__, "__doc__": emitted.__doc__})
+    base = LiveModule if backend is None else backend.module
+    live = type(emitted.__name__, (base, emitted), {"__module__": emitted.__module__, "__doc__": emitted.__doc__})
     with _generator_untouched(generator is not None):
         module: LiveModule = live(device=device, dtype=dtype, generator=generator)
-    module._npde = _Parts(graph, source, origin)
+    module._npde = _Parts(graph, source, origin, backend)
     module._rollout = Options(compiled, checkpoint)
     return module
 
@@ -124,10 +140,10 @@ def _class(module: ModuleType, name: str) -> type[nn.Module]:
 class _Parts:
     """What a live module remembers; shared by its copies."""
 
-    __slots__ = ("graph", "origin", "source")
+    __slots__ = ("backend", "graph", "origin", "source")
 
-    def __init__(self, graph: LayerGraph, source: str, origin: Origin | None):
-        self.graph, self.source, self.origin = graph, source, origin
+    def __init__(self, graph: LayerGraph, source: str, origin: Origin | None, backend: Backend | None):
+        self.graph, self.source, self.origin, self.backend = graph, source, origin, backend
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _Parts:
         return self
@@ -149,6 +165,16 @@ class LiveModule(Rollout, nn.Module):
     def graph(self) -> LayerGraph:
         """The layer graph it was emitted from."""
         return self._npde.graph
+
+    @property
+    def backend(self) -> str:
+        """What marches: "torch", the emitted loop, or "native", compiled kernels."""
+        return "torch" if self._npde.backend is None else self._npde.backend.name
+
+    @property
+    def backend_reason(self) -> str:
+        """Why `backend` is what it is."""
+        return "the emitted loop was asked for" if self._npde.backend is None else self._npde.backend.reason
 
     @property
     def inputs(self) -> Mapping[str, tuple[int | None, ...]]:
@@ -214,7 +240,7 @@ class LiveModule(Rollout, nn.Module):
         }
         parts = self._npde
         emitted = (parts.graph, parts.source) if parts.origin is None else (None, None)
-        return _revive, (parts.origin, *emitted, tensor.dtype), state
+        return _revive, (parts.origin, *emitted, tensor.dtype, self.backend), state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         if "state_dict" not in state:
@@ -235,11 +261,13 @@ class LiveModule(Rollout, nn.Module):
         return twin
 
 
-def _revive(origin: Origin | None, graph: LayerGraph | None, source: str | None, dtype: torch.dtype) -> LiveModule:
+def _revive(
+    origin: Origin | None, graph: LayerGraph | None, source: str | None, dtype: torch.dtype, backend: str = "torch"
+) -> LiveModule:
     """The module of a pickle, before its state; random start values are drawn aside, so torch's generator stays."""
     generator = torch.Generator()
     if origin is not None:
-        return origin.rebuild(dtype=dtype, generator=generator)
+        return origin.rebuild(dtype=dtype, generator=generator, backend=backend)
     if graph is None or source is None:
         raise InternalError("A pickled module has neither its origin nor its source.")
     return instantiate(graph, source, dtype=dtype, generator=generator)

@@ -3,4 +3,10 @@
 compiler   which compiler there is, and which flags it takes
 cache      where built kernels lie, safe under races, kills and read-only homes
 build      C source -> loaded shared object
+
+values     what a step computes, one channel at a time; `lowering` makes them of a graph, `reverse` their gradients
+program    loops over buffers; `placement` and `schedule` make them of values
+c_*        programs -> C source
+kernels    a graph's programs and C files; all of the above without torch
+choose     which backend marches; `runtime`, `operators` and `live` are its torch side
 """

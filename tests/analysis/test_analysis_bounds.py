@@ -59,7 +59,9 @@ def draw_model(seed: int) -> tuple[str, str]:
         equations = [f"dt(u) = {' '.join(kinds)}"]
         initial = "initial u = 0"
     body = "\n".join(equations)
-    text = f"model m\ncoordinates {space} in [0, 1], t in [0, 1]\nfield {fields}\n{body}\nboundary periodic\n{initial}\n"
+    text = (
+        f"model m\ncoordinates {space} in [0, 1], t in [0, 1]\nfield {fields}\n{body}\nboundary periodic\n{initial}\n"
+    )
     return f"{text}grid {grid}\norder {order}\n", scheme
 
 
@@ -90,7 +92,9 @@ def step_matrix(text: str, scheme: str, dt: float) -> Array:
         return np.asarray(total)
     assert isinstance(time, AdamsBashforth)
     count = len(time.weights)
-    rows = [[np.eye(size) + dt * float(time.weights[0]) * rates, *(dt * float(w) * np.eye(size) for w in time.weights[1:])]]
+    rows = [
+        [np.eye(size) + dt * float(time.weights[0]) * rates, *(dt * float(w) * np.eye(size) for w in time.weights[1:])]
+    ]
     rows += [[rates if i == j == 0 else np.eye(size) * (i == j) for j in range(count)] for i in range(count - 1)]
     return np.block(rows)
 

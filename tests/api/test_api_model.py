@@ -138,9 +138,9 @@ def test_every_stage_can_be_shown(stage: str) -> None:
 def test_show_and_compile_refuse_what_there_is_not() -> None:
     model = npde.parse(FISHER)
     with pytest.raises(ValueError, match="'stage' is one of"):
-        model.show("kernels")
+        model.show("loops")
     with pytest.raises(ValueError, match="'backend'"):
-        model.compile(backend="native")
+        model.compile(backend="cuda")
     with pytest.raises(ValueError, match="'dtype'"):
         model.compile(dtype="int64")
     with pytest.raises(ValueError, match="'network' is one of cnn, mlp or rnn"):

@@ -158,10 +158,12 @@ def test_explain_a_file(npde) -> None:
     sections = [line for line in text.splitlines() if line and not line.startswith(" ")]
     assert sections == [
         "heat: A rod.", "Equations", "Grid", "Stencils", "Walls", "Time", "Step bound", "Modified equation",
-        "Invariants", "Network", "Learned", "Cost of a step (float32, one sample)", "Peak memory (float32, one sample)",
+        "Invariants", "Network", "Native kernels", "Learned", "Cost of a step (float32, one sample)",
+        "Peak memory (float32, one sample)",
     ]  # fmt: skip
     assert "(u[i-1] - 2*u[i] + u[i+1])/hx^2" in text
     assert "D: 1 number, > 0, starts at 0.5" in text
+    assert "a step is 4 sweeps over the grid, " in text
     assert "receptive field of a step, in cells on each side: 4 along x" in text
 
 

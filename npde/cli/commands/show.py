@@ -11,7 +11,7 @@ from npde.cli.options import files_argument, free_option, json_option, overrides
 if TYPE_CHECKING:
     from npde.api import Stage
 
-STAGES: tuple[Stage, ...] = ("syntax", "problem", "system", "scheme", "graph", "source")
+STAGES: tuple[Stage, ...] = ("syntax", "problem", "system", "scheme", "graph", "source", "kernels")
 
 
 @click.command()
@@ -24,7 +24,7 @@ def command(files: tuple[str, ...], stage: Stage, overrides: dict[str, Any], fre
     """Print a stage of the compiler for each FILE.
 
     From text to network: syntax (what was written), problem (what was meant), system (the mathematics), scheme (the
-    numerics), graph (the network), source (the PyTorch module).
+    numerics), graph (the network), source (the PyTorch module), kernels (the loops that march it natively).
     """
     from npde import api
     from npde.cli.options import recipe

@@ -1,0 +1,62 @@
+"""Which backend marches a graph: compiled kernels, or the emitted loop; and why."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import torch
+
+from npde.diagnostics import NpdeError
+from npde.emit.live import LiveModule
+from npde.graph.graph import LayerGraph
+from npde.native.kernels import lower
+from npde.native.live import NativeModule
+from npde.native.lowering import Unfit
+from npde.native.runtime import REAL, RUNTIMES, Runtime
+
+
+class BackendError(NpdeError):
+    """`backend="native"` was asked for, and cannot be had; the message says why."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A backend and why it was chosen. `runtime` is None where the emitted loop marches."""
+
+    name: str
+    reason: str
+    runtime: Runtime | None
+
+    @property
+    def module(self) -> type[LiveModule]:
+        """The class that live modules are made of."""
+        return LiveModule if self.runtime is None else NativeModule
+
+
+def choose(
+    graph: LayerGraph, backend: str, *, device: torch.device | None = None, dtype: torch.dtype | None = None
+) -> Choice:
+    """What marches `graph`.
+
+    Raises:
+        BackendError: `backend` is "native" and the graph has no native form, or there is no compiler.
+    """
+    if backend == "auto":
+        return Choice("torch", "native kernels are chosen only when asked for", None)
+    try:
+        kernels = lower(graph)
+    except Unfit as unfit:
+        raise BackendError(f"'{graph.name}' has no native kernels: {unfit}.") from unfit
+    if device is not None and torch.device(device).type != "cpu":
+        raise BackendError(f"Native kernels run on the CPU, not on '{device}'.")
+    number = dtype or torch.get_default_dtype()
+    if number not in REAL:
+        raise BackendError(f"Native kernels compute in float32 or float64, not in {number}.")
+    text = kernels.forward(REAL[number]).text
+    key = hashlib.sha256(text.encode("utf-8")).hexdigest()[:24]
+    runtime = RUNTIMES.get(key)
+    if runtime is None:
+        runtime = RUNTIMES[key] = Runtime(kernels, key)
+    runtime.forward(number)
+    return Choice("native", "it was asked for", runtime)

@@ -1,0 +1,105 @@
+"""LayerGraph → C: what the torch side needs to march a graph natively."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from npde.graph.graph import LayerGraph
+from npde.native.c_driver import CFile, c_file
+from npde.native.c_expression import Real
+from npde.native.lowering import Step, Unfit, lower_step
+from npde.native.program import Program
+from npde.native.program import text as program_text
+from npde.native.reverse import reverse
+from npde.native.schedule import schedule, schedule_adjoint
+from npde.native.values import Argument
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """A graph whose steps have native form: its forward programs (`step`, and `first_step` for multistep schemes), and the
+    arguments that they are given."""
+
+    graph: LayerGraph
+    programs: tuple[Program, ...]
+    arguments: tuple[Argument, ...]
+
+    @property
+    def channels(self) -> int:
+        """Channels of the state."""
+        return sum(u.channels for u in self.graph.scheme.system.unknowns)
+
+    @property
+    def carried(self) -> int:
+        """Channels that the loop carries."""
+        return self.programs[0].carried
+
+    def forward(self, real: Real) -> CFile:
+        """The C file of the march."""
+        return self._file(self.programs, real)
+
+    def backward(self, real: Real, wanted: frozenset[int]) -> CFile:
+        """The C file of the march's gradient with respect to the state and the arguments `wanted`."""
+        return self._file((*self.programs, *self.adjoints(wanted)), real)
+
+    def adjoints(self, wanted: frozenset[int]) -> tuple[Program, ...]:
+        """The adjoint of each program.
+
+        Raises:
+            Unfit: a gradient has no native form.
+        """
+        made = []
+        for program in self.programs:
+            step = lower_step(self.graph, program.name, list(self.arguments))
+            made.append(schedule_adjoint(f"{program.name}_adjoint", reverse(step, wanted)))
+        return tuple(made)
+
+    def _file(self, programs: tuple[Program, ...], real: Real) -> CFile:
+        scheme = self.graph.scheme
+        problem = scheme.system.problem
+        equations = " ".join(" ".join(problem.source.snippet(e.span).split()) for e in problem.equations)
+        title = f"{self.graph.name}, {scheme.name}: {equations}".replace("*/", "* /").replace("/*", "/ *")
+        return c_file(title, programs, real, float(scheme.dt), self.channels)
+
+    def text(self) -> str:
+        """The programs for people, the adjoint for all arguments included."""
+        wanted = frozenset(k for k, a in enumerate(self.arguments) if a.kind not in ("time", "coordinate"))
+        return "\n".join(map(program_text, (*self.programs, *self.adjoints(wanted))))
+
+
+def lower(graph: LayerGraph) -> Kernels:
+    """The native form of a graph's steps.
+
+    Raises:
+        Unfit: a layer of a step has none; the message names it.
+    """
+    names = {b.name for b in graph.blocks}
+    if "step" not in names:
+        raise Unfit("nothing is marched")
+    arguments: list[Argument] = []
+    steps: dict[str, Step] = {}
+    for name in ("step", "first_step"):
+        if name in names:
+            steps[name] = lower_step(graph, name, arguments)
+    programs = tuple(schedule(name, step) for name, step in steps.items())
+    return Kernels(graph, programs, tuple(arguments))
+
+
+def describe(graph: LayerGraph) -> str:
+    """The loops of a graph's step and of its adjoint, or why it has none."""
+    try:
+        return lower(graph).text()
+    except Unfit as unfit:
+        return f"no native kernels: {unfit}\n"
+
+
+def summary(graph: LayerGraph) -> str:
+    """One line: how many sweeps a step is, or what leaves it to torch."""
+    try:
+        program = lower(graph).programs[0]
+    except Unfit as unfit:
+        return f"no native kernels: {unfit}; torch marches"
+    sweeps = sum(len(phase.sweeps) for phase in program.phases)
+    temporaries = sum(b.role == "temporary" for b in program.buffers)
+    between = f", {temporaries} array{'s' * (temporaries != 1)} in between" if temporaries else ""
+    return f"a step is {sweeps} sweep{'s' * (sweeps != 1)} over the grid{between}"

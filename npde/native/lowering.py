@@ -1,0 +1,398 @@
+"""LayerGraph → values: the step block with its calls inlined, one value a channel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import product
+from math import prod
+
+import sympy as sp
+
+from npde.graph.graph import Block, LayerGraph, Node, Region
+from npde.graph.layers import (
+    Call,
+    Channels,
+    ClosureNetwork,
+    Coefficient,
+    Convolution,
+    ConvolutionAdjoint,
+    CoordinateArray,
+    Crop,
+    DotChannels,
+    Extend,
+    Ghost,
+    InputArray,
+    Join,
+    LiftLayer,
+    MatrixVector,
+    Placeholder,
+    Pointwise,
+    ReleasedStencil,
+    StencilLayer,
+    Tap,
+    Weight,
+)
+from npde.graph.names import exact
+from npde.native.lowering_walls import Channel, WallLowering, channel_of
+from npde.native.values import Argument, Box, Fold, Shift, State, Values, join_boxes
+from npde.symbolic import operators as op
+
+MOST_TAPS = 600
+"""Products of one convolution that are written out in a kernel."""
+
+
+class Unfit(Exception):
+    """A step cannot be marched natively; the message says why, for `npde explain`."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: its values, and the numbers of those that it returns (what the loop carries next)."""
+
+    values: Values
+    outputs: tuple[int, ...]
+
+
+def lower_step(graph: LayerGraph, name: str, arguments: list[Argument]) -> Step:
+    """The values of block `name` ("step", or "first_step"). `arguments` is extended, so that both may share it.
+
+    Raises:
+        Unfit: a layer has no native form.
+    """
+    return _Lowering(graph, Values(graph.scheme.grid.shape, arguments)).step(name)
+
+
+class _Lowering(WallLowering):
+    """Blocks of one graph."""
+
+    # --- blocks -------------------------------------------------------------------------------------------------------
+
+    def step(self, name: str) -> Step:
+        if not self.values.dimension:
+            raise Unfit("there is no space coordinate")
+        if any(a.cells < 2 for a in self.graph.scheme.grid.axes):
+            raise Unfit("an axis has one cell")
+        carried = sum(u.channels for u in self.graph.scheme.system.unknowns)
+        given: dict[str, Channel] = {}
+        for k, placeholder in enumerate(p for p in self.graph.block(name).inputs if p != "t"):
+            channels = range(k * carried, (k + 1) * carried)
+            given[placeholder] = tuple(
+                self.values.add(State(c), self.values.interior, True, f"{placeholder}_{c}") for c in channels
+            )
+        outputs = self.block(self.graph.block(name), given, 0)
+        flat = [v for channels in outputs for v in channels]
+        return Step(self.values, tuple(self._spread(v) for v in flat))
+
+    def _spread(self, value: int) -> int:
+        """A value on all cells."""
+        if self.values[value].box == self.values.interior:
+            return value
+        symbol = sp.Symbol("a", real=True)
+        return self.values.map(
+            symbol, [(symbol, value, self.values.here)], self.values.interior, self.values[value].name
+        )
+
+    def block(self, block: Block, given: dict[str, Channel], stage: int) -> list[Channel]:
+        known: dict[str, Channel] = {}
+        flat = _flat_arrays(block)
+        for node in block.nodes:
+            if isinstance(node.layer, Placeholder) and node.name in given:
+                known[node.name] = given[node.name]
+            else:
+                known[node.name] = self._node(block, node, known, stage, flat.get(node.name))
+        return [known[o] for o in block.outputs]
+
+    # --- nodes --------------------------------------------------------------------------------------------------------
+
+    def _node(self, block: Block, node: Node, known: dict[str, Channel], stage: int, elements: int | None) -> Channel:
+        inputs = [known[i] for i in node.inputs]
+        match node.layer:
+            case Placeholder():
+                return self._argument("time", "t", node, None, per_step=True)
+            case Coefficient(name=name):
+                return self._argument("coefficient", name, node, elements, per_step=False)
+            case Weight(name=name, per_step=True):
+                return self._argument("weight", name, node, elements, per_step=True, stage=stage)
+            case InputArray(name=name, per_step=True):
+                return self._argument("input", name, node, elements, per_step=True)
+            case CoordinateArray():
+                return self._coordinate(node)
+            case Channels(start=start, stop=stop):
+                return inputs[0][start:stop]
+            case Join():
+                joined = tuple(v for channels in inputs for v in channels)
+                return joined if len(joined) == node.shape.channels else joined * node.shape.channels
+            case Crop():
+                return inputs[0]
+            case Pointwise(expression=expression, symbols=symbols):
+                return tuple(self._pointwise(node, expression, symbols, inputs, c) for c in self._channels(node))
+            case StencilLayer(taps=taps):
+                of = block.node(node.inputs[0]).region
+                return tuple(self._stencil(node, taps, of, v) for v in inputs[0])
+            case ReleasedStencil(extents=extents):
+                return tuple(self._correlate(node, extents, (v,), inputs[1]) for v in inputs[0])
+            case Convolution(extents=extents):
+                return self._convolution(node, extents, inputs[0], inputs[1])
+            case ConvolutionAdjoint() as layer:
+                return self._adjoint(node, layer, inputs)
+            case Ghost() as layer:
+                return tuple(self._ghost(layer, inputs, c, v) for c, v in enumerate(inputs[0]))
+            case Extend() as layer:
+                return tuple(self._extend(layer, v) for v in inputs[0])
+            case MatrixVector():
+                return self._product(node, inputs[0], inputs[1])
+            case DotChannels():
+                width = max(len(inputs[0]), len(inputs[1]))
+                pairs = [(channel_of(inputs[0], c), channel_of(inputs[1], c)) for c in range(width)]
+                return (self._sum_of_products(pairs, self._box(node), node.name),)
+            case ClosureNetwork(name=name):
+                return self._closure(name, inputs)
+            case LiftLayer(name=name, in_channels=n, out_channels=m):
+                return self._affine(name, m, list(inputs[0]), self._box(node), node.name, n)
+            case Call(block=callee, stage=at):
+                placeholders = self.graph.block(callee).inputs
+                given = dict(zip(placeholders, inputs, strict=True))
+                (out,) = self.block(self.graph.block(callee), given, at)
+                return out
+            case _:
+                raise Unfit(f"{_LAYERS.get(type(node.layer).__name__, type(node.layer).__name__)} has no native kernel")
+
+    def _channels(self, node: Node) -> range:
+        return range(node.shape.channels)
+
+    def _box(self, node: Node) -> Box:
+        return self._region_box(node.region, tuple(e > 1 for e in node.shape.extents))
+
+    def _region_box(self, region: Region, varies: tuple[bool, ...]) -> Box:
+        return tuple(
+            (-h, n + h + (1 if region.face == i else 0)) if v else None
+            for i, (n, h, v) in enumerate(zip(self.values.grid, region.halo, varies, strict=True))
+        )
+
+    # --- arguments ----------------------------------------------------------------------------------------------------
+
+    def _argument(
+        self, kind: str, name: str, node: Node, elements: int | None, *, per_step: bool, stage: int = 0
+    ) -> Channel:
+        """The elements of an argument; `elements`: it is a kernel or a matrix of that many entries, not channels."""
+        count = node.shape.channels if elements is None else elements
+        stages = 1
+        if kind == "weight":
+            stages = next(p.stages for p in self.graph.parameters if p.attribute == name) or 1
+        kernel = elements is not None and name in self._kernels
+        box = (None,) * self.values.dimension if kernel else self._box(node)
+        argument = Argument(kind, name, count * stages, box, node.shape.batch, per_step)  # type: ignore[arg-type]
+        number = self.values.argument(argument)
+        offset = stage * count if stages > 1 else 0
+        label = name if count == 1 else f"{name}_"
+        return tuple(
+            self.values.element(number, offset + k, label if count == 1 else f"{label}{k}") for k in range(count)
+        )
+
+    @property
+    def _kernels(self) -> frozenset[str]:
+        """Names of arrays that are kernels: their grid axes are taps."""
+        found = set()
+        for block in self.graph.blocks:
+            for node in block.nodes:
+                if isinstance(node.layer, Convolution | ConvolutionAdjoint | ReleasedStencil):
+                    of = block.node(node.inputs[1]).layer
+                    if isinstance(of, Coefficient | Weight):
+                        found.add(of.name)
+        return frozenset(found)
+
+    def _coordinate(self, node: Node) -> Channel:
+        assert isinstance(node.layer, CoordinateArray)
+        axis = node.layer.axis
+        number = self.values.argument(
+            Argument("coordinate", self.graph.scheme.grid.axes[axis].name, 1, self._box(node), False, False)
+        )
+        return (self.values.element(number, 0, node.name),)
+
+    # --- entry by entry -----------------------------------------------------------------------------------------------
+
+    def _pointwise(
+        self, node: Node, expression: sp.Expr, symbols: tuple[sp.Symbol, ...], inputs: list[Channel], channel: int
+    ) -> int:
+        terms = [(s, channel_of(i, channel), self.values.here) for s, i in zip(symbols, inputs, strict=True)]
+        return self.values.map(expression, terms, self._box(node), self._label(node, channel))
+
+    def _label(self, node: Node, channel: int) -> str:
+        return node.name if node.shape.channels == 1 else f"{node.name}_{channel}"
+
+    def _sum_of_products(
+        self, pairs: list[tuple[int, int]], box: Box, name: str, shifts: list[Shift] | None = None
+    ) -> int:
+        here = [self.values.here] * len(pairs) if shifts is None else shifts
+        terms, total = [], []
+        for k, ((a, b), shift) in enumerate(zip(pairs, here, strict=True)):
+            x, y = sp.Symbol(f"a{k}", real=True), sp.Symbol(f"b{k}", real=True)
+            terms += [(x, a, self.values.here), (y, b, shift)]
+            total.append(x * y)
+        return self.values.map(sp.Add(*total), terms, box, name)
+
+    def _product(self, node: Node, matrix: Channel, vector: Channel) -> Channel:
+        columns = len(vector)
+        return tuple(
+            self._sum_of_products(
+                [(matrix[n * columns + m], vector[m]) for m in range(columns)], self._box(node), self._label(node, n)
+            )
+            for n in self._channels(node)
+        )
+
+    def _affine(self, layer: str, rows: int, features: list[int], box: Box, name: str, columns: int) -> Channel:
+        """`W v + b` of a learned layer, in each cell."""
+        nowhere: Box = (None,) * self.values.dimension
+        weight = self.values.argument(Argument("parameter", f"{layer}.weight", rows * columns, nowhere, False, False))
+        bias = self.values.argument(Argument("parameter", f"{layer}.bias", rows, nowhere, False, False))
+        found = []
+        for n in range(rows):
+            pairs = [(self.values.element(weight, n * columns + m, f"w_{n}_{m}"), features[m]) for m in range(columns)]
+            summed = self._sum_of_products(pairs, box, f"{name}_{n}")
+            offset = self.values.element(bias, n, f"b_{n}")
+            a, b = sp.symbols("a b", real=True)
+            terms = [(a, summed, self.values.here), (b, offset, self.values.here)]
+            found.append(self.values.map(a + b, terms, box, f"{name}_{n}"))
+        return tuple(found)
+
+    def _closure(self, name: str, inputs: list[Channel]) -> Channel:
+        module = next(m for m in self.graph.modules if m.name.rstrip("_") == name.rstrip("_"))
+        widest = max(len(i) for i in inputs)
+        features = [channel_of(i, c) for i in inputs for c in range(widest)]
+        box = join_boxes((self.values[f].box for f in features), self.values.dimension)
+        activation = ACTIVATIONS[module.activation]
+        z = sp.Symbol("z", real=True)
+        columns, here = module.in_features, self.values.here
+        for k, width in enumerate((*module.widths, module.out_features)):
+            rows = self._affine(f"{module.name}.{2 * k}", width, features, box, f"{name}_layer_{k + 1}", columns)
+            features, columns = list(rows), width
+            if k < len(module.widths):
+                features = [
+                    self.values.map(activation(z), [(z, r, here)], box, f"{name}_unit_{k + 1}_{n}")
+                    for n, r in enumerate(rows)
+                ]
+        return tuple(features)
+
+    # --- neighbors ----------------------------------------------------------------------------------------------------
+
+    def _stencil(self, node: Node, taps: tuple[Tap, ...], of: Region, value: int) -> int:
+        """Taps of equal weight are added first."""
+        spacings = [exact(a.spacing) for a in self.graph.scheme.grid.axes]
+        weights: dict[Shift, sp.Expr] = {}
+        for tap in taps:
+            scale = sp.Mul(*(h**-p for h, p in zip(spacings, tap.powers, strict=True)))
+            shift = self._shift(tap.offset, of, node.region)
+            along = tuple(0 if i is None else s for i, s in zip(self.values[value].box, shift, strict=True))
+            weights[along] = weights.get(along, sp.Integer(0)) + exact(tap.weight) * scale
+        return self.combine(weights, value, self._box(node), node.name)
+
+    def combine(self, weights: dict[Shift, sp.Expr], value: int, box: Box, name: str) -> int:
+        """`Σ weights[s] value(· + s)`."""
+        groups: dict[sp.Expr, list[Shift]] = {}
+        for shift, weight in weights.items():
+            if weight != 0:
+                groups.setdefault(abs(weight), []).append(shift)
+        terms, total = [], sp.Integer(0)
+        for k, (size, shifts) in enumerate(groups.items()):
+            symbols = [sp.Symbol(f"u{k}_{n}", real=True) for n in range(len(shifts))]
+            reads = [(u, value, s) for u, s in zip(symbols, shifts, strict=True)]
+            body = sp.Add(*(u * sp.sign(weights[s]) for u, s in zip(symbols, shifts, strict=True)))
+            if len(shifts) > 1 and size != 1 and len(groups) + len(shifts) > 2:
+                symbol = sp.Symbol(f"s{k}", real=True)
+                reads = [(symbol, self.values.map(body, reads, box, f"{name}_sum"), self.values.here)]
+                body = symbol
+            terms += reads
+            total += size * body
+        return self.values.map(total, terms, box, name)
+
+    @staticmethod
+    def _shift(offset: tuple[Fraction, ...], of: Region, to: Region) -> Shift:
+        half = Fraction(1, 2)
+        exactly = [o + half * (of.face == i) - half * (to.face == i) for i, o in enumerate(offset)]
+        assert all(s.denominator == 1 for s in exactly)
+        return tuple(int(s) for s in exactly)
+
+    def _taps(self, extents: tuple[int, ...]) -> list[Shift]:
+        return [
+            tuple(k - e // 2 for k, e in zip(index, extents, strict=True)) for index in product(*map(range, extents))
+        ]
+
+    def _correlate(self, node: Node, extents: tuple[int, ...], sources: Channel, kernel: Channel) -> int:
+        """`Σ_i Σ_k kernel[i, k] source_i(· + k)`."""
+        taps = self._taps(extents)
+        pairs, shifts = [], []
+        for i, source in enumerate(sources):
+            pairs += [(kernel[i * len(taps) + k], source) for k in range(len(taps))]
+            shifts += taps
+        return self._sum_of_products(pairs, self._box(node), node.name, shifts)
+
+    def _convolution(self, node: Node, extents: tuple[int, ...], sources: Channel, kernel: Channel) -> Channel:
+        size = len(sources) * prod(extents)
+        if size * node.shape.channels > MOST_TAPS:
+            raise Unfit(f"a convolution of {size * node.shape.channels} weights is left to torch")
+        return tuple(
+            self._correlate(node, extents, sources, kernel[c * size : (c + 1) * size]) for c in self._channels(node)
+        )
+
+    def _adjoint(self, node: Node, layer: ConvolutionAdjoint, inputs: list[Channel]) -> Channel:
+        """Transposed convolution onto cells and ghost cells, then each axis folded back, last first."""
+        sources, kernel, *extra = inputs
+        if len(kernel) > MOST_TAPS:
+            raise Unfit(f"a convolution of {len(kernel)} weights is left to torch")
+        sources = tuple(
+            self.values.copy(s, f"{self.values[s].name}_alone", self.values.interior) for s in sources
+        )  # zero around its cells
+        taps = self._taps(layer.extents)
+        halo = tuple(e // 2 for e in layer.extents)
+        box = tuple((-h, n + h) for n, h in zip(self.values.grid, halo, strict=True))
+        found = []
+        for i in self._channels(node):
+            pairs, shifts = [], []
+            for c, source in enumerate(sources):
+                first = (c * node.shape.channels + i) * len(taps)
+                pairs += [(kernel[first + k], source) for k in range(len(taps))]
+                shifts += [tuple(-s for s in tap) for tap in taps]
+            value = self._sum_of_products(pairs, box, self._label(node, i), shifts)
+            values = dict(zip(layer.symbols, (channel_of(e, i) for e in extra), strict=True))
+            for axis in reversed(range(self.values.dimension)):
+                if halo[axis]:
+                    walls = self._walls(layer.rules, axis, halo[axis], {}, homogeneous=True)
+                    fill = self._fill(value, axis, halo[axis], None if layer.periodic[axis] else walls, values)
+                    inner = tuple(
+                        (0, n) if a == axis else b
+                        for a, (n, b) in enumerate(zip(self.values.grid, self.values[value].box, strict=True))
+                    )
+                    value = self.values.add(Fold(value, fill), inner, True, self._label(node, i))
+            found.append(value)
+        return tuple(found)
+
+
+def _flat_arrays(block: Block) -> dict[str, int]:
+    """Arrays of a block that are kernels or matrices, and how many entries they have."""
+    found: dict[str, int] = {}
+    for node in block.nodes:
+        sources = [block.node(i).shape.channels for i in node.inputs]
+        match node.layer:
+            case Convolution(extents=extents):
+                found[node.inputs[1]] = node.shape.channels * sources[0] * prod(extents)
+            case ConvolutionAdjoint(extents=extents):
+                found[node.inputs[1]] = node.shape.channels * sources[0] * prod(extents)
+            case ReleasedStencil(extents=extents):
+                found[node.inputs[1]] = prod(extents)
+            case MatrixVector():
+                found[node.inputs[0]] = node.shape.channels * sources[1]
+            case _:
+                pass
+    return found
+
+
+ACTIVATIONS = {
+    "tanh": sp.tanh, "relu": op.Relu, "sigmoid": op.Sigmoid, "softplus": op.Softplus, "gelu": op.Gelu, "sin": sp.sin,
+}  # fmt: skip
+
+_LAYERS = {
+    "SolveLayer": "an implicit solve", "SpectralLayer": "a spectral layer", "SparseAffine": "a sparse matrix (mlp)",
+    "Dense": "a dense nonlocal kernel", "CircularConvolution": "a convolution by FFT", "Reduction": "a sum over the grid",
+    "RegionIntegrals": "a sum over regions", "Noise": "noise", "ReadOut": "a read-out", "Factorization": "an implicit solve",
+}  # fmt: skip

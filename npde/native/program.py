@@ -1,0 +1,223 @@
+"""A step as loops: buffers, phases of sweeps and borders. What the C emitter writes, one to one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from npde.diagnostics import InternalError
+from npde.native.values import Box, Fill, Fold, Map, Shift, Values
+
+Role = Literal["state", "cotangent", "argument", "temporary", "output"]
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """A padded array of one sample. `index`: the channel (state, cotangent, output), or the argument and its element."""
+
+    role: Role
+    index: tuple[int, ...]
+    varies: tuple[bool, ...]
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A value stored on its box in a buffer, or added to accumulator number `accumulator`."""
+
+    value: int
+    buffer: int | None
+    accumulator: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """One loop nest over `box`; its writes share what they compute. `boxes` are the parts around a common interior."""
+
+    box: Box
+    writes: tuple[Write, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Border:
+    """A fill or a fold, in place; `clears` the ghost cells it leaves behind."""
+
+    value: int
+    buffer: int
+    clears: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """Sweeps that may run in any order, then borders in order."""
+
+    sweeps: tuple[Sweep, ...]
+    borders: tuple[Border, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Accumulator:
+    """Where the gradient of one element of an argument is collected: over `box`, or as one number (box None)."""
+
+    argument: int
+    element: int
+    box: Box | None
+
+
+@dataclass(frozen=True)
+class Program:
+    """One step, forward or adjoint. `stored` gives the buffer of values that have one; `carried` is how many channels the loop
+    carries; `outputs[c]` is the buffer of channel c after the step, None where it is zero."""
+
+    name: str
+    values: Values
+    buffers: tuple[Buffer, ...]
+    phases: tuple[Phase, ...]
+    accumulators: tuple[Accumulator, ...]
+    stored: dict[int, int]
+    outputs: tuple[int | None, ...]
+    margins: tuple[tuple[int, int], ...]
+
+    @property
+    def carried(self) -> int:
+        return len(self.outputs)
+
+
+def inside(inner: Box, outer: Box) -> bool:
+    """Whether a box lies in another, along the axes on which that one varies."""
+    return all(
+        o is None or (i is not None and o[0] <= i[0] and i[1] <= o[1]) for i, o in zip(inner, outer, strict=True)
+    )
+
+
+def apart(a: Box, b: Box) -> bool:
+    """Whether two boxes have no entry in common."""
+    return any(x is not None and y is not None and (x[1] <= y[0] or y[1] <= x[0]) for x, y in zip(a, b, strict=True))
+
+
+def moved(box: Box, shift: Shift) -> Box:
+    """A box moved by a shift."""
+    return tuple(None if i is None else (i[0] + s, i[1] + s) for i, s in zip(box, shift, strict=True))
+
+
+def parts(box: Box, grid: tuple[int, ...]) -> tuple[Box, ...]:
+    """A box as the interior (if it contains it) and the strips around it; the first is the interior."""
+    interior = tuple(None if i is None else (0, n) for i, n in zip(box, grid, strict=True))
+    if not inside(interior, box):
+        return (box,)
+    found: list[Box] = [interior]
+    for axis, interval in enumerate(box):
+        if interval is None:
+            continue
+        n = grid[axis]
+        for lower, upper in ((interval[0], 0), (n, interval[1])):
+            if lower < upper:
+                found.append((*interior[:axis], (lower, upper), *box[axis + 1 :]))
+    return tuple(found)
+
+
+def verify(program: Program) -> None:
+    """Raises InternalError if a buffer is read before it is written, or written twice."""
+    written = {n for n, b in enumerate(program.buffers) if b.role in ("state", "cotangent", "argument")}
+    for phase in program.phases:
+        now: set[int] = set()
+        for sweep in phase.sweeps:
+            for write in sweep.writes:
+                if write.buffer is not None:
+                    if write.buffer in written | now:
+                        raise InternalError(f"{program.name}: {program.buffers[write.buffer].name} is written twice")
+                    now.add(write.buffer)
+        fresh = {w.value for s in phase.sweeps for w in s.writes}
+        for sweep in phase.sweeps:
+            for write in sweep.writes:
+                for value in _leaves(program, write.value, fresh):
+                    if program.stored[value] not in written:
+                        raise InternalError(f"{program.name}: {program.values[value].name} is read too early")
+        written |= now
+    for buffer in program.outputs:
+        if buffer is not None and buffer not in written:
+            raise InternalError(f"{program.name}: an output is never written")
+
+
+def _leaves(program: Program, root: int, fresh: set[int]) -> set[int]:
+    """Stored values that a write reads, those of its own phase left out."""
+    found: set[int] = set()
+    stack, seen = [root], {root}
+    while stack:
+        operation = program.values[stack.pop()].operation
+        if not isinstance(operation, Map):
+            continue
+        for read in operation.reads:
+            if read.value in seen or read.value in fresh:
+                continue
+            seen.add(read.value)
+            if read.value in program.stored:
+                found.add(read.value)
+            else:
+                stack.append(read.value)
+    return found
+
+
+def text(program: Program) -> str:
+    """The program for people."""
+    lines = [f"{program.name}: {len(program.buffers)} buffers, {len(program.phases)} phases"]
+    for k, phase in enumerate(program.phases):
+        for sweep in phase.sweeps:
+            lines.append(f"  phase {k}: sweep over {box_text(sweep.box)}")
+            shown: set[int] = set()
+            for write in sweep.writes:
+                _definitions(program, write.value, shown, lines, {w.value for w in sweep.writes})
+                lines.append(f"    {_target(program, write)} {_right(program, write.value)}")
+        for border in phase.borders:
+            operation = program.values[border.value].operation
+            assert isinstance(operation, Fill | Fold)
+            fill = operation if isinstance(operation, Fill) else operation.fill
+            kind = "fill" if isinstance(operation, Fill) else "fold"
+            how = "periodic" if fill.walls is None else "walls"
+            lines.append(
+                f"  phase {k}: {kind} {program.buffers[border.buffer].name}, axis {fill.axis}, {fill.width} cells, {how}"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def box_text(box: Box) -> str:
+    """`[0, 64) × [-1, 65)`."""
+    return " × ".join("·" if i is None else f"[{i[0]}, {i[1]})" for i in box)
+
+
+def _target(program: Program, write: Write) -> str:
+    if write.accumulator is None:
+        assert write.buffer is not None
+        return f"{program.buffers[write.buffer].name} ="
+    a = program.accumulators[write.accumulator]
+    return f"gradient of {program.values.arguments[a.argument].name}[{a.element}] +="
+
+
+def _definitions(program: Program, root: int, shown: set[int], lines: list[str], kept: set[int]) -> None:
+    operation = program.values[root].operation
+    if not isinstance(operation, Map):
+        return
+    for read in operation.reads:
+        if read.value in program.stored and read.value not in kept:
+            continue
+        if read.value in shown or program.values[read.value].is_scalar:
+            continue
+        shown.add(read.value)
+        if isinstance(program.values[read.value].operation, Map) and read.value not in program.stored:
+            _definitions(program, read.value, shown, lines, kept)
+            lines.append(f"    {program.values[read.value].name}.{read.value} := {_right(program, read.value)}")
+
+
+def _right(program: Program, value: int) -> str:
+    operation = program.values[value].operation
+    if not isinstance(operation, Map):
+        return program.values[value].name
+    body = str(operation.expression)
+    for symbol, read in reversed(list(zip(operation.symbols, operation.reads, strict=True))):
+        of = program.values[read.value]
+        at = "" if of.is_scalar else "[" + ", ".join(f"{s:+d}" if s else "0" for s in read.shift) + "]"
+        name = (
+            of.name if read.value in program.stored or not isinstance(of.operation, Map) else f"{of.name}.{read.value}"
+        )
+        body = body.replace(symbol.name, name + at)
+    return body

@@ -1,0 +1,266 @@
+"""Native marches equal those of torch, gradients too; and they are ordinary operators to torch."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+import npde
+from npde.diagnostics import DiagnosticError
+from npde.native import build
+from npde.native.choose import BackendError
+from npde.native.operators import march as march_operator
+from npde.native.runtime import NativeError
+from tests.comparison import EXAMPLES
+from tests.native.native_comparison import pair, worst
+from tests.reference.programs import generate
+
+FISHER = """model fisher
+coordinates x, y in [0, 20], t in [0, 1]
+field u(x, y, t)
+learn D = 0.1 > 0, r = 0.25 in [0, 5]
+dt(u) = D*lap(u) + r*u*(1 - u)
+boundary periodic
+initial u = exp(-(x - 10)^2 - (y - 10)^2)
+grid x: 16, y: 12
+march euler, steps: 20
+"""
+
+MARCHES = {
+    "advection": {"x": 23},
+    "brusselator": {"x": 7, "y": 9},
+    "burgers": {"x": 31},
+    "closure": {"x": 17},
+    "driven": {},
+    "fisher": {"x": 11, "y": 13},
+    "fitzhugh_nagumo": {"x": 9, "y": 7},
+    "ginzburg_landau": {"x": 11, "y": 8},
+    "gray_scott": {"x": 8, "y": 19},
+    "heat_box": {"x": 5, "y": 6, "z": 7},
+    "heat_source": {},
+    "klein_gordon": {"x": 10, "y": 11},
+    "kuramoto_sivashinsky": {"x": 41},
+    "maxwell": {"x": 13, "y": 11},
+    "porous_medium": {"x": 37},
+    "shallow_water": {"x": 11, "y": 9},
+    "sine_gordon": {"x": 29},
+    "swift_hohenberg": {"x": 12, "y": 13},
+    "wave": {"x": 19},
+}
+"""Examples with native kernels, and small odd grids for them."""
+
+
+@pytest.fixture
+def quick_builds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kernels built with less optimisation: these tests ask whether they are right."""
+    load = build.load
+    monkeypatch.setattr(build, "load", lambda source, *, name: load(source, name=name, flags=("-O1",)))
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("example", ["fisher", "heat_source", "wave"])
+def test_examples(example: str, quick_builds: None) -> None:
+    text = (EXAMPLES / f"{example}.npde").read_text(encoding="utf-8")
+    assert worst(*pair(text, grid=MARCHES[example]), steps=3, every=2) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("example", sorted(MARCHES))
+def test_every_example(example: str) -> None:
+    text = (EXAMPLES / f"{example}.npde").read_text(encoding="utf-8")
+    torch_net, native_net = pair(text, grid=MARCHES[example])
+    for batch, every in ((1, 2), (3, None)):
+        assert worst(torch_net, native_net, steps=4, every=every, batch=batch) == {}
+
+
+def fits(seed: int) -> bool:
+    """Whether a random program has native kernels; if it has none, the message says what stands against it."""
+    try:
+        pair(generate(seed))
+    except DiagnosticError:
+        return False
+    except BackendError as refused:
+        assert "has no native kernel" in str(refused), str(refused)
+        return False
+    return True
+
+
+def test_random_programs(quick_builds: None, one_thread: None) -> None:
+    for seed in itertools.islice(filter(fits, itertools.count()), 3):
+        torch_net, native_net = pair(generate(seed))
+        assert worst(torch_net, native_net, steps=torch_net.STEPS) == {}, seed
+
+
+@pytest.mark.slow
+def test_all_random_programs(quick_builds: None, one_thread: None) -> None:
+    wrong, checked = {}, 0
+    for seed in range(300):
+        if fits(seed):
+            torch_net, native_net = pair(generate(seed))
+            found = worst(torch_net, native_net, steps=torch_net.STEPS)
+            wrong |= {seed: found} if found else {}
+            checked += 1
+    assert wrong == {}
+    assert checked > 80
+
+
+SIZES = [(3, 3), (7, 3), (5, 67)]
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_sizes_batches_and_threads(size: tuple[int, int], quick_builds: None) -> None:
+    text = FISHER.replace(
+        "boundary periodic", "boundary x: periodic\nboundary y = 0: u = 0.1\nboundary y = 20: dn(u) = 0"
+    )
+    torch_net, native_net = pair(text, grid=dict(zip("xy", size, strict=True)))
+    before = torch.get_num_threads()
+    try:
+        for batch, threads in itertools.product((1, 7), (1, 2)):
+            torch.set_num_threads(threads)
+            assert worst(torch_net, native_net, steps=5, batch=batch, every=2) == {}
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_sums_do_not_depend_on_the_number_of_threads(quick_builds: None) -> None:
+    _, net = pair(FISHER)
+    before = torch.get_num_threads()
+    found = []
+    try:
+        for threads in (1, 2, 2):
+            torch.set_num_threads(threads)
+            (gradient,) = torch.autograd.grad(net.march(steps=5).square().sum(), [net.raw_D])
+            found.append(gradient)
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[1], found[2])
+
+
+def test_single_precision(quick_builds: None) -> None:
+    assert worst(*pair(FISHER, dtype=torch.float32), 1e-5, 1e-4, steps=8) == {}
+
+
+SCHEMES = ["euler", "midpoint", "heun", "ssprk3", "rk4", "ab2", "ab3"]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_schemes(scheme: str, quick_builds: None) -> None:
+    text = f"""model m
+coordinates x in [0, 1], t in [0, 0.01]
+field u(x, t)
+learn a(x) = 1 > 0, q = 0.2
+input s(t)
+dt(u) = dx(a*dx(u)) + s*u + q*t
+boundary x = 0: u = q*(1 + t)
+boundary x = 1: u + 0.5*dn(u) = sin(t)
+initial u = x
+grid x: 9
+march {scheme}, steps: 6
+"""
+    assert worst(*pair(text), steps=6, every=1) == {}
+
+
+@pytest.mark.parametrize("free", ["kernels", "layers"])
+def test_released_stencils(free: str, quick_builds: None) -> None:
+    assert worst(*pair(FISHER.replace("euler, steps: 20", "heun, steps: 3"), free=free), steps=3) == {}
+
+
+def test_convolutions_and_their_adjoints(quick_builds: None) -> None:
+    text = """model m
+coordinates x, y in [0, 1], t in [0, 0.02]
+field u[2](x, y, t)
+learn K[3, 2](t) stencil 3x3, b[3](t) = 0.1
+dt(u) = -adjoint(K)(relu(K(u) + b))
+boundary x: periodic
+boundary y = 0: u = 0
+boundary y = 1: dn(u) = 0
+initial u = x*y
+grid x: 4, y: 5
+march euler, steps: 3
+"""
+    assert worst(*pair(text), steps=3) == {}
+
+
+def test_outputs_after_each_step(quick_builds: None) -> None:
+    text = FISHER + "output mass(t) = integral(u, x, y)\noutput last(x, y) = u^2\n"
+    torch_net, native_net = pair(text)
+    expected, got = torch_net(steps=4), native_net(steps=4)
+    for name, value in expected.items():
+        torch.testing.assert_close(got[name], value, rtol=1e-12, atol=1e-12)
+        (a,) = torch.autograd.grad(value.square().sum(), [torch_net.raw_D], retain_graph=True)
+        (b,) = torch.autograd.grad(got[name].square().sum(), [native_net.raw_D], retain_graph=True)
+        torch.testing.assert_close(b, a, rtol=1e-10, atol=1e-12)
+
+
+# --- to torch ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def fisher() -> npde.emit.live.LiveModule:  # type: ignore[name-defined]
+    return pair(FISHER)[1]
+
+
+def test_the_operator_is_a_good_one(fisher) -> None:  # type: ignore[no-untyped-def]
+    state = torch.rand(2, 1, 16, 12, dtype=torch.float64).requires_grad_()
+    scalars = [torch.tensor(v, dtype=torch.float64).reshape(1, 1, 1, 1, 1).requires_grad_() for v in (0.1, 0.3)]
+    key = fisher._npde.backend.runtime.key
+    for arguments in (
+        (state, scalars, "0 1", key, 5, 2, 2),
+        (state.detach(), [s.detach() for s in scalars], "", key, 5, 0, 0),
+    ):
+        torch.library.opcheck(march_operator, arguments)
+
+
+def test_under_compile_and_export(fisher) -> None:  # type: ignore[no-untyped-def]
+    state = torch.rand(2, 1, 16, 12, dtype=torch.float64)
+    expected = fisher(state, steps=12)
+    compiled = torch.compile(lambda s: fisher(s, steps=12), fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(state), expected, rtol=1e-13, atol=1e-13)
+    (a,) = torch.autograd.grad(expected.square().sum(), [fisher.raw_D])
+    (b,) = torch.autograd.grad(compiled(state).square().sum(), [fisher.raw_D])
+    torch.testing.assert_close(b, a, rtol=1e-12, atol=0)
+    exported = torch.export.export(fisher, (state,), {"steps": 12})
+    torch.testing.assert_close(exported.module()(state, steps=12), expected, rtol=1e-13, atol=1e-13)
+
+
+def test_ways_of_use(fisher) -> None:  # type: ignore[no-untyped-def]
+    state = torch.rand(2, 1, 12, 16, dtype=torch.float64).transpose(2, 3)  # not contiguous, wants no gradient
+    found = fisher(state, steps=5)
+    (first,) = torch.autograd.grad(found.sum(), [fisher.raw_r], retain_graph=True)
+    (second,) = torch.autograd.grad(found.sum(), [fisher.raw_r])
+    assert torch.equal(first, second)
+    with torch.no_grad():
+        assert torch.equal(fisher(state, steps=5), found)
+    assert torch.equal(fisher(state, steps=0), state)
+
+
+def test_a_second_derivative_says_where_to_get_it(fisher) -> None:  # type: ignore[no-untyped-def]
+    state = torch.rand(1, 1, 16, 12, dtype=torch.float64).requires_grad_()
+    (gradient,) = torch.autograd.grad(fisher(state, steps=2).square().sum(), [state], create_graph=True)
+    with pytest.raises(NativeError, match='backend="torch"'):
+        gradient.sum().backward()
+
+
+def test_a_module_says_what_marches_it() -> None:
+    model = npde.parse(FISHER)
+    native, plain = model.compile(backend="native"), model.compile(backend="torch")
+    assert (native.backend, plain.backend) == ("native", "torch")
+    again = pickle.load(io.BytesIO(pickle.dumps(native)))
+    assert again.backend == "native"
+    text = Path(EXAMPLES / "heat_rod.npde").read_text(encoding="utf-8")
+    with pytest.raises(BackendError, match="an implicit solve has no native kernel"):
+        npde.parse(text).compile(backend="native")
