@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 
 import pytest
 from reliability_inputs import EXAMPLES, assert_well_formed, front_end
 
-from npde.diagnostics import Collector
+from npde.diagnostics import Collector, DiagnosticError
+from npde.driver import Compilation
+from npde.options import CompileOptions
 from npde.source import Source
 from npde.syntax import format, lexer, parse, tables
+from tests.reference.programs import generate
 
 SECONDS = 2.0
 BYTES = [path.read_bytes() for path in EXAMPLES]
@@ -83,11 +87,73 @@ def mutated_tokens(rng: random.Random) -> bytes:
     return " ".join(words).encode()
 
 
+FUNCTIONS = (
+    "exp", "log", "sqrt", "sin", "cos", "tan", "sinh", "tanh", "sech", "sigmoid", "relu", "abs", "abs2", "conj", "re", "im", "lap",
+    "grad", "div", "curl", "dx", "dy", "dxx", "dt", "dtt", "mean", "sum", "integral", "lift", "linear", "K", "adjoint",
+)  # fmt: skip
+VALUES = ("0", "1", "2", "-1", "1/3", "0.5", "i", "pi", "x", "y", "t", "1e-3", "10")
+SCHEMES = (
+    "euler",
+    "midpoint",
+    "heun",
+    "ssprk3",
+    "rk4",
+    "ab2",
+    "leapfrog",
+    "crank_nicolson",
+    "strang",
+    "lie",
+    "dopri5",
+    "bdf2",
+)
+PIECE = re.compile(r"[A-Za-z_]\w*'*|\d+\.?\d*(?:e-?\d+)?|\n|\s+|<=|>=|.")
+
+
+def mutated_program(rng: random.Random) -> bytes:
+    """A random well-typed program with one to three of its values, functions, operators or numbers exchanged: much of it reads, and
+    much of what reads is nonsense in a way that only later stages can see."""
+    pieces = PIECE.findall(generate(rng.randrange(5_000)))
+    for _ in range(rng.choice([1, 1, 2, 3])):
+        place = rng.choice(_places(pieces))
+        word = pieces[place]
+        names = [p for p in pieces if re.fullmatch(r"[A-Za-z]\w*'*", p)]
+        if word in SCHEMES:
+            pieces[place] = rng.choice(SCHEMES)
+        elif word in FUNCTIONS:
+            pieces[place] = rng.choice(FUNCTIONS)
+        elif word[0].isalpha():
+            other = rng.choice([*names, *VALUES])
+            pieces[place] = rng.choice(
+                [other, f"{rng.choice(FUNCTIONS)}({word})", f"({word} {rng.choice('+-*/^@')} {other})"]
+            )
+        elif word[0].isdigit():
+            pieces[place] = rng.choice([*VALUES, rng.choice(names)])
+        else:
+            pieces[place] = rng.choice("+-*/^@")
+    return "".join(pieces).encode()
+
+
+def _places(pieces: list[str]) -> list[int]:
+    """Where values stand: behind an equals sign, and numbers of grid, march and order."""
+    found, first, is_value = [], "", False
+    for n, piece in enumerate(pieces):
+        if piece == "\n":
+            first, is_value = "", False
+            continue
+        first = first or piece
+        is_value |= piece == "="
+        changes = re.match(r"[\w+*/^@-]", piece) is not None
+        is_number = first in ("grid", "march", "order", "coordinates") and piece[0].isdigit()
+        if (is_value and changes and first != "model") or is_number or piece in SCHEMES:
+            found.append(n)
+    return found
+
+
 def check(data: bytes) -> bool:
     """Whether the front end copes with an input; true if it reads."""
-    began = time.perf_counter()
+    began = time.process_time()
     source, tree, found = front_end(data)
-    assert time.perf_counter() - began < SECONDS
+    assert time.process_time() - began < SECONDS
     assert tree is not None or found
     assert_well_formed(source, found)
     if tree is not None:
@@ -98,17 +164,17 @@ def check(data: bytes) -> bool:
 
 
 def run(seed: int, count: int) -> None:
-    """Half of the inputs are mutated by bytes, half by tokens; some of either kind must read and some must not."""
-    for mutate in (mutated_bytes, mutated_tokens):
+    """A third of the inputs each are mutated by bytes, by tokens, and by values; some of each kind must read and some must not."""
+    for mutate in (mutated_bytes, mutated_tokens, mutated_program):
         rng = random.Random(f"{seed} {mutate.__name__}")
         reads = 0
-        for number in range(count // 2):
+        for number in range(count // 3):
             data = mutate(rng)
             try:
                 reads += check(data)
             except Exception as error:
                 raise AssertionError(f"seed {seed}, {mutate.__name__} {number}: {data!r}") from error
-        assert 0.01 * count < reads < 0.49 * count
+        assert 0.01 * count < reads < 0.99 * count / 3
 
 
 def test_mutated_examples() -> None:
@@ -119,3 +185,32 @@ def test_mutated_examples() -> None:
 @pytest.mark.parametrize("seed", range(1, 11))
 def test_many_mutated_examples(seed: int) -> None:
     run(seed, count=2_000)
+
+
+def compile_mutants(seed: int, count: int) -> None:
+    """The whole way to emitted source, in any realisation: it is there, or diagnostics say why not."""
+    rng = random.Random(f"{seed} compile")
+    made = 0
+    for number in range(count):
+        text = mutated_program(rng).decode()
+        options = CompileOptions(
+            network=rng.choice(["cnn", "mlp", "rnn"]), free=rng.choice(["none", "none", "kernels", "layers"])
+        )
+        began = time.process_time()
+        try:
+            made += bool(Compilation(Source("fuzz.npde", text), options=options).source)
+        except DiagnosticError as error:
+            assert_well_formed(error.source, error.diagnostics)
+        except Exception as error:
+            raise AssertionError(f"seed {seed}, number {number}, {options}:\n{text}") from error
+        assert time.process_time() - began < SECONDS, text
+    assert 0.1 * count < made < 0.9 * count
+
+
+def test_mutated_programs_compile_or_say_why_not() -> None:
+    compile_mutants(seed=0, count=60)
+
+
+@pytest.mark.slow
+def test_many_mutated_programs_compile_or_say_why_not() -> None:
+    compile_mutants(seed=1, count=600)
