@@ -20,6 +20,7 @@ class MarchOption:
     along: str | None = None
     steps: int | None = None
     dt: Fraction | Literal["auto"] | None = None
+    tolerance: Fraction | None = None
 
 
 @dataclass(frozen=True, slots=True)

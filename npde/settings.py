@@ -90,7 +90,7 @@ def plain(values: Overrides) -> dict[str, Any]:
         found["order"] = values.order
     if values.march is not None:
         march = values.march
-        entries = {"scheme": march.scheme, "along": march.along, "steps": march.steps, "dt": march.dt}
+        entries = {name: getattr(march, name) for name in ("scheme", "along", "steps", "dt", "tolerance")}
         found["march"] = {
             k: exact_text(v) if isinstance(v, Fraction) else v for k, v in entries.items() if v is not None
         }
@@ -155,9 +155,9 @@ def _march(value: str | Mapping[str, Any] | MarchOption | None) -> MarchOption |
     if value is None or isinstance(value, MarchOption):
         return value
     settings = _march_settings(value) if isinstance(value, str) else dict(value)
-    unknown = sorted(set(settings) - {"scheme", "along", "steps", "dt"})
+    unknown = sorted(set(settings) - {"scheme", "along", "steps", "dt", "tolerance"})
     if unknown:
-        raise OptionError(f"'march' knows scheme, steps, dt and along, not '{_short(unknown[0])}'.")
+        raise OptionError(f"'march' knows scheme, steps, dt, tolerance and along, not '{_short(unknown[0])}'.")
     if settings.get("steps") is not None and settings.get("dt") is not None:
         raise OptionError("'march' takes 'steps' or 'dt', not both.")
     return MarchOption(
@@ -165,6 +165,9 @@ def _march(value: str | Mapping[str, Any] | MarchOption | None) -> MarchOption |
         along=_name(settings.get("along")),
         steps=None if settings.get("steps") is None else _whole(settings["steps"], "march", "rk4,steps=100"),
         dt=_dt(settings.get("dt")),
+        tolerance=None
+        if settings.get("tolerance") is None
+        else number(settings["tolerance"], "march", "dopri5,tolerance=1e-8"),
     )
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from npde.diagnostics import DiagnosticError
 from npde.diagnostics.catalogue import data as codes
-from npde.discretize.scheme import Scheme
+from npde.discretize.scheme import Adaptive, Scheme
 from npde.emit.live import LiveModule
 from npde.emit.solving import failure
 from npde.model import expression as ex
@@ -103,7 +103,8 @@ class Simulation:
 
     def _first_length(self) -> int:
         """Pieces are whole multiples of `every`, so that each begins at a frame."""
-        return self.steps if any(b.name == "first_step" for b in self.net.graph.blocks) else self.every
+        restarts = isinstance(self.scheme.time, Adaptive) or any(b.name == "first_step" for b in self.net.graph.blocks)
+        return self.steps if restarts else self.every
 
     def _piece(self, state: Tensor, start: int, steps: int) -> Piece:
         with torch.no_grad():

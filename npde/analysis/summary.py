@@ -13,6 +13,7 @@ import sympy as sp
 from npde.analysis.invariants import Invariant, invariants
 from npde.discretize.scheme import (
     AdamsBashforth,
+    Adaptive,
     Exponential,
     Implicit,
     ImplicitExplicit,
@@ -135,6 +136,8 @@ def time_order(time: TimeScheme) -> int:
     """The order of a time scheme."""
     match time:
         case RungeKutta(tableau=tableau):
+            return tableau.order
+        case Adaptive(tableau=tableau):
             return tableau.order
         case AdamsBashforth(weights=weights):
             return len(weights)

@@ -11,6 +11,7 @@ import sympy as sp
 
 from npde.discretize.scheme import (
     AdamsBashforth,
+    Adaptive,
     Axis,
     ButcherTableau,
     Exponential,
@@ -187,6 +188,10 @@ def time_text(scheme: Scheme) -> Iterator[str]:
         case RungeKutta(tableau=tableau):
             yield f"{scheme.name}: Runge-Kutta, order {tableau.order}"
             yield from (f"    {line}" for line in _tableau_lines(tableau))
+        case Adaptive(tableau=tableau, tolerance=tolerance):
+            yield f"{scheme.name}: Runge-Kutta, order {tableau.order}, adaptive: error below {tolerance:.3g}, relative and absolute"
+            yield from (f"    {line}" for line in _tableau_lines(tableau))
+            yield "    one step size for all samples, from the worst of them; a polynomial of degree 4 between the ends of a step"
         case AdamsBashforth(weights=weights, starter=starter):
             terms: list[tuple[sp.Expr, str]] = [
                 (sp.Rational(w), f"F[n{_shift(Fraction(-j))}]") for j, w in enumerate(weights)

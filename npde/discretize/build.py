@@ -18,6 +18,7 @@ from npde.discretize.choose import choose
 from npde.discretize.halo import Halo, halo
 from npde.discretize.scheme import (
     AdamsBashforth,
+    Adaptive,
     Axis,
     Exponential,
     GhostRule,
@@ -193,7 +194,7 @@ def _bounded_steps(
             verdict.judge(assessment, marched, march, float(length) / stated, stated, collector)
         return bound, stated
     if bound.worst is None:
-        why = _why_unbounded(assessment)
+        why = _why_unbounded(assessment, scheme)
         collector.add(
             codes.NO_BOUND.at(march.span, why=why, hint=f"state the steps: `march {march.scheme}, steps: 200`, say.")
         )
@@ -218,7 +219,7 @@ def assessed(
             return assess(system, grid, rules, tableaux.RK4_SCHEME, parts, length, closed=False)
         case ImplicitExplicit() | Exponential():
             return assess_split(system, grid, scheme, length)
-        case Splitting() | Implicit():
+        case Splitting() | Implicit() | Adaptive():
             return None
         case _:
             assert_never(scheme)
@@ -226,6 +227,10 @@ def assessed(
 
 def unconditional(scheme: TimeScheme, system: System) -> tuple[str, ...]:
     """Why a scheme needs no bound, and what it does not promise."""
+    if isinstance(scheme, Adaptive):
+        return (f"the steps follow from the error, which is kept below {scheme.tolerance:.3g}, relative and absolute",)
+    if isinstance(scheme, Implicit) and scheme.linear is None:
+        return ("stable for every linear mode that does not grow; Newton's method may ask for smaller steps",)
     if not isinstance(scheme, Splitting):
         return ("unconditionally stable",)
     half = "exact by Fourier transform" if scheme.linear_is_exact else "by Crank-Nicolson"
@@ -235,7 +240,9 @@ def unconditional(scheme: TimeScheme, system: System) -> tuple[str, ...]:
     return (why, "boundary data that are not zero lower the order of the splitting, which is second otherwise")
 
 
-def _why_unbounded(assessment: Assessment | None) -> str:
+def _why_unbounded(assessment: Assessment | None, scheme: TimeScheme) -> str:
+    if isinstance(scheme, Adaptive):
+        return "the scheme finds its own steps, and `steps` are the intervals between the times asked for"
     if assessment is None:
         return "unconditionally stable, so accuracy decides"
     if assessment.unknown:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import sympy as sp
 
-from npde.diagnostics import Diagnostic
+from npde.diagnostics import Diagnostic, InternalError
 from npde.diagnostics.catalogue import not_yet as codes
 from npde.discretize import flows, stiff, tableaux
 from npde.discretize.linear import (
@@ -32,7 +33,7 @@ def choose(system: System, march: March) -> TimeScheme:
     """The scheme that a file names.
 
     Raises:
-        Refused: it is not built yet, or cannot march this system.
+        Refused: it cannot march this system.
     """
     if march.scheme in tableaux.TABLEAUX:
         return RungeKutta(tableaux.TABLEAUX[march.scheme])
@@ -51,15 +52,11 @@ def choose(system: System, march: March) -> TimeScheme:
             return stiff.exponential(system, march, name)
         case "imex_euler" | "cnab2" | "sbdf2" as name:
             return stiff.implicit_explicit(system, march, name)
+        case "dopri5":
+            tolerance = march.tolerance or tableaux.DOPRI5.tolerance
+            return replace(tableaux.DOPRI5, tolerance=tolerance)
         case _:
-            raise Refused(codes.SCHEME.at(march.span, name=march.scheme, hint=_substitute(march.scheme)))
-
-
-def _substitute(name: str) -> str:
-    substitutes = {
-        "dopri5": "use `march rk4, dt: auto`.",
-    }
-    return substitutes.get(name, "use `march strang` where the stiff part is linear, or `march rk4, dt: auto`.")
+            raise InternalError(f"no scheme '{march.scheme}'")
 
 
 # --- leapfrog ---------------------------------------------------------------------------------------------------------

@@ -88,6 +88,18 @@ class RungeKutta:
 
 
 @dataclass(frozen=True, slots=True)
+class Adaptive:
+    """An embedded pair whose steps keep the error below `tolerance`, relative and absolute. The last row of the tableau is its b,
+    so the last rate is the next step's first one. `lower` are the weights of the scheme of lower order, by whose difference the
+    error is estimated; `middle` those of the state in the middle of a step, for the polynomial between its ends."""
+
+    tableau: ButcherTableau
+    lower: tuple[Fraction, ...]
+    middle: tuple[Fraction, ...]
+    tolerance: float
+
+
+@dataclass(frozen=True, slots=True)
 class AdamsBashforth:
     """`q' = q + dt Σ_j weights[j] F_{n-j}`; the first len(weights) - 1 steps are by `starter`."""
 
@@ -231,7 +243,9 @@ class Exponential:
         return {"etd1": 1, "etdrk2": 2, "etdrk4": 4}[self.name]
 
 
-TimeScheme: TypeAlias = RungeKutta | AdamsBashforth | Leapfrog | Implicit | Splitting | ImplicitExplicit | Exponential
+TimeScheme: TypeAlias = (
+    RungeKutta | Adaptive | AdamsBashforth | Leapfrog | Implicit | Splitting | ImplicitExplicit | Exponential
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,15 +10,17 @@ Equations I, section II.2.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
+from math import prod
 from types import MappingProxyType
 
 from npde.diagnostics import InternalError
-from npde.discretize.scheme import AdamsBashforth, ButcherTableau, RungeKutta
+from npde.discretize.scheme import AdamsBashforth, Adaptive, ButcherTableau, RungeKutta
 
 
 def conditions(tableau: ButcherTableau) -> tuple[tuple[int, Fraction], ...]:
-    """The order conditions up to order 4 as (order, defect); all defects of order ≤ p vanish for a scheme of order p."""
+    """The order conditions up to order 5 as (order, defect); all defects of order ≤ p vanish for a scheme of order p."""
     a, b, c = tableau.a, tableau.b, tableau.c
     stages = range(len(b))
 
@@ -34,7 +36,10 @@ def conditions(tableau: ButcherTableau) -> tuple[tuple[int, Fraction], ...]:
             value += product
         return value
 
-    ac, acc = along(c), along([x * x for x in c])
+    def times(*factors: Sequence[Fraction]) -> list[Fraction]:
+        return [prod((f[i] for f in factors), start=Fraction(1)) for i in stages]
+
+    ac, acc = along(c), along(times(c, c))
     return (
         (1, total() - 1),
         (2, total(c) - Fraction(1, 2)),
@@ -44,6 +49,15 @@ def conditions(tableau: ButcherTableau) -> tuple[tuple[int, Fraction], ...]:
         (4, total(c, ac) - Fraction(1, 8)),
         (4, total(acc) - Fraction(1, 12)),
         (4, total(along(ac)) - Fraction(1, 24)),
+        (5, total(c, c, c, c) - Fraction(1, 5)),
+        (5, total(c, c, ac) - Fraction(1, 10)),
+        (5, total(ac, ac) - Fraction(1, 20)),
+        (5, total(c, acc) - Fraction(1, 15)),
+        (5, total(along(times(c, c, c))) - Fraction(1, 20)),
+        (5, total(c, along(ac)) - Fraction(1, 30)),
+        (5, total(along(times(c, ac))) - Fraction(1, 40)),
+        (5, total(along(acc)) - Fraction(1, 60)),
+        (5, total(along(along(ac))) - Fraction(1, 120)),
     )
 
 
@@ -58,7 +72,7 @@ def checked(tableau: ButcherTableau) -> ButcherTableau:
             raise InternalError(f"tableau '{tableau.name}': row {i} is not explicit or does not sum to c")
     kept = all(defect == 0 for order, defect in conditions(tableau) if order <= tableau.order)
     next_kept = all(defect == 0 for order, defect in conditions(tableau) if order == tableau.order + 1)
-    if not kept or (next_kept and tableau.order < 4):
+    if not kept or (next_kept and tableau.order < 5):
         raise InternalError(f"tableau '{tableau.name}' does not have order {tableau.order}")
     return tableau
 
@@ -78,6 +92,42 @@ RK4 = _tableau("rk4", 4, [[], ["1/2"], ["0", "1/2"], ["0", "0", "1"]], ["1/6", "
 
 TABLEAUX: Mapping[str, ButcherTableau] = MappingProxyType({t.name: t for t in (EULER, MIDPOINT, HEUN, SSPRK3, RK4)})
 """The explicit one-step schemes by name."""
+
+
+def _adaptive(tableau: ButcherTableau, lower: Sequence[str], middle: Sequence[str]) -> Adaptive:
+    """An embedded pair that checks its own order conditions: those of the scheme of lower order, and of the state in the middle of
+    a step, where a condition of order p has the value 2^-p times that at the end."""
+    found = Adaptive(tableau, tuple(Fraction(x) for x in lower), tuple(Fraction(x) for x in middle), 1e-6)
+    low = checked(replace(tableau, name=f"{tableau.name}, lower", b=found.lower, order=tableau.order - 1))
+    ends = conditions(replace(tableau, b=(Fraction(0),) * len(tableau.b)))
+    for (order, defect), (_, rest) in zip(conditions(replace(tableau, b=found.middle)), ends, strict=True):
+        if order <= low.order and (defect - rest) * 2**order != -rest:
+            raise InternalError(f"the middle of a step of '{tableau.name}' does not have order {low.order}")
+    return found
+
+
+DOPRI5 = _adaptive(
+    _tableau(
+        "dopri5",
+        5,
+        [
+            [],
+            ["1/5"],
+            ["3/40", "9/40"],
+            ["44/45", "-56/15", "32/9"],
+            ["19372/6561", "-25360/2187", "64448/6561", "-212/729"],
+            ["9017/3168", "-355/33", "46732/5247", "49/176", "-5103/18656"],
+            ["35/384", "0", "500/1113", "125/192", "-2187/6784", "11/84"],
+        ],
+        ["35/384", "0", "500/1113", "125/192", "-2187/6784", "11/84", "0"],
+    ),
+    lower=["5179/57600", "0", "7571/16695", "393/640", "-92097/339200", "187/2100", "1/40"],
+    middle=[
+        "6025192743/60171106304", "0", "51252292925/130801643196", "-2691868925/90256659456", "187940372067/3189068634112",
+        "-1776094331/39487288512", "11237099/470086768",
+    ],
+)  # fmt: skip
+"""J. Dormand, P. Prince, J. Comput. Appl. Math. 6 (1980) 19-26; the middle by L. Shampine, Math. Comp. 46 (1986) 135-150."""
 
 RK4_SCHEME = RungeKutta(RK4)
 """What marches the pointwise half of a splitting that has no exact flow."""

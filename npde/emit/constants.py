@@ -12,6 +12,7 @@ from npde.emit.printer import PRODUCT, Printer, number
 from npde.graph.expression_blocks import DT
 from npde.graph.graph import Block, LayerGraph, Node, Parameter, Region
 from npde.graph.layers import (
+    AdaptiveStep,
     AffineWeights,
     Call,
     Coefficient,
@@ -236,7 +237,12 @@ def called(layer: Layer) -> str | None:
             return name
         case Propagator(block=name) | PhiFunctions(block=name):
             return name
-        case NewtonLayer(block=name) | SolveLayer(block=name, method="block_lu") | AffineWeights(block=name):
+        case (
+            AdaptiveStep(block=name)
+            | NewtonLayer(block=name)
+            | SolveLayer(block=name, method="block_lu")
+            | AffineWeights(block=name)
+        ):
             return name
         case SteadyFactors(block=name) | SteadySolve(block=name) | IterativeSolve(block=name):
             return name

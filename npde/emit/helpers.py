@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from npde.emit.adaptive_helpers import ADAPTIVE, ADAPTIVE_NEEDS
 from npde.emit.iterative_helpers import ITERATIVE, ITERATIVE_NEEDS
 from npde.emit.march_helpers import MARCHING, MARCHING_NEEDS
 from npde.emit.solver_helpers import SOLVER_NEEDS, SOLVERS
@@ -15,6 +16,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     **SOLVER_NEEDS,
     **ITERATIVE_NEEDS,
     **MARCHING_NEEDS,
+    **ADAPTIVE_NEEDS,
 }
 """Helpers that call other helpers."""
 
@@ -301,4 +303,4 @@ def affine(matrix: tuple[Tensor, Tensor, Tensor], value: Tensor) -> Tensor:
     return product.unflatten(1, (-1, value.shape[2]))
 '''
 
-HELPERS |= SOLVERS | ITERATIVE | MARCHING
+HELPERS |= SOLVERS | ITERATIVE | MARCHING | ADAPTIVE

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from npde.emit.ends import EndsWriter
 from npde.emit.fixed import LOOP_DOC, MARCH_DOC
+from npde.emit.nodes import NodeEmitter
 from npde.emit.outputs import arranged
 from npde.graph.graph import inputs_of
+from npde.graph.layers import AdaptiveStep
 
 
 class MarchWriter(EndsWriter):
@@ -14,7 +16,11 @@ class MarchWriter(EndsWriter):
     def write_march(self) -> None:
         """`_prepare`, `_march`, `march`, `forward`, `step` values."""
         self._write_prepare()
-        self._write_loop()
+        adaptive = next((n.layer for n in self.graph.block("step").nodes if isinstance(n.layer, AdaptiveStep)), None)
+        if adaptive is not None:
+            self._write_adaptive(adaptive)
+        else:
+            self._write_loop()
         w = self.w
         w.definition("march", self.signature, "Tensor")
         with w.indented():
@@ -98,6 +104,42 @@ class MarchWriter(EndsWriter):
         shape = self.constants.broadcast_shape(parameter)
         tail = "" if shape is None else f".reshape({', '.join(map(str, ('steps', *shape)))})"
         return f"self.{attribute}[start : start + steps]{tail}"
+
+    def _write_adaptive(self, layer: AdaptiveStep) -> None:
+        """`_march` for an adaptive scheme: what it carries from time to time is its last step."""
+        w = self.w
+        block = self.graph.block("step")
+        emitter = NodeEmitter(self.graph, block, self.constants, w, {}, "1", self.helpers)
+        self.helpers.add(layer.scheme)
+        fresh = any(kind != "time" for kind, _ in self.stepwise)
+        row = "AtStep(*(v[n] for v in sequence))" if self.stepwise else "None"
+        arguments = [
+            "self", "state: Tensor", f"sequence: {self.p_type}", f"c: {self.c_type}", "steps: int", "every: int | None",
+            "read: Read | None = None",
+        ]  # fmt: skip
+        w.definition("_march", arguments, "tuple[Tensor, Tensor | None, tuple[Tensor, ...]]")
+        with w.indented():
+            w.block(LOOP_DOC)
+            w.line("frames, readings, progress = [state], [], None")
+            w.line("for n in range(steps):")
+            with w.indented():
+                w.line(f"p = {row}")
+                w.assign("rate", emitter.adaptive_rate(layer, "p.t", "n * DT"))
+                limit = "(n + 1) * DT" if fresh else "steps * DT"
+                extra = ", fresh=True" if fresh else ""
+                call = (
+                    f"{layer.scheme}(rate, state, progress, n * DT, (n + 1) * DT, {limit}, {layer.tolerance!r}{extra})"
+                )
+                w.assign("state, progress", call)
+                w.line("if every is not None and (n + 1) % every == 0:")
+                with w.indented():
+                    w.line("frames.append(state)")
+                w.line("if read is not None:")
+                with w.indented():
+                    w.line("readings.append(read(state, p, c))")
+            w.line("frames = torch.stack(frames, dim=1) if every is not None else None")
+            w.line("return state, frames, tuple(torch.stack(r, dim=1) for r in zip(*readings, strict=True))")
+        w.line()
 
     def _write_loop(self) -> None:
         w = self.w

@@ -50,8 +50,7 @@ def newton_step(
             factors = factor_lines(transposed, channels, tuple(grid), reach, periodic, guess.new_ones(()))
             change = solve_lines(factors, value - updated, adjoint=True)
             size = value.flatten(1).abs().amax(1).clamp(min=torch.finfo(guess.dtype).tiny)
-            largest = (change.flatten(1).abs().amax(1) / size).max()
-            changes.append(0.0 if largest.is_meta else float(largest))
+            changes.append(float((change.flatten(1).abs().amax(1) / size).max()))
             if not tolerance < changes[-1] < math.inf:
                 break
             value = value - change

@@ -9,6 +9,7 @@ from npde.emit.printer import PRODUCT, UNARY
 from npde.emit.steady_text import SteadyEmitter
 from npde.graph.graph import Node
 from npde.graph.layers import (
+    AdaptiveStep,
     AffineWeights,
     Call,
     Channels,
@@ -79,6 +80,8 @@ class NodeEmitter(SteadyEmitter):
                 self._iterate(node, layer, inputs)
             case Loop(block=block, trips=trips):
                 self._loop(node, block, trips, inputs[0])
+            case AdaptiveStep() as layer:
+                self._adaptive(node, layer, inputs)
             case NewtonLayer() as layer:
                 self._newton_step(node, layer, inputs)
             case SteadySolve() as layer:

@@ -6,6 +6,7 @@ from npde.emit.printer import PRODUCT
 from npde.emit.wall_text import WallEmitter
 from npde.graph.graph import Node, Region
 from npde.graph.layers import (
+    AdaptiveStep,
     AffineWeights,
     Factorization,
     KernelMatrix,
@@ -101,6 +102,18 @@ class SolveEmitter(WallEmitter):
         now = f"self.{block.name}({', '.join([zero, time[0], *self.constants.extra(block.name, None)])})"
         rows = node.shape.channels
         return f"{text} + ({now}.flatten() - {matrix}[2]).reshape({rows}, -1)"
+
+    def _adaptive(self, node: Node, layer: AdaptiveStep, inputs: list[str]) -> None:
+        """One interval by itself; a march carries step size and interpolation on, see `MarchWriter`."""
+        begin = inputs[1] if len(inputs) > 1 else ""
+        rate = self.adaptive_rate(layer, begin, "0.0")
+        call = f"{self._helper(layer.scheme)}({rate}, {inputs[0]}, None, 0.0, DT, DT, {layer.tolerance!r})"
+        self.writer.assign(f"{node.name}, _", call)
+
+    def adaptive_rate(self, layer: AdaptiveStep, begin: str, shift: str) -> str:
+        """The rate as a function of the state and of the time t, `shift` at the absolute time `begin`."""
+        moved = f"{begin} + t" if shift == "0.0" else f"{begin} + (t - {shift})"
+        return self._linear_call(layer.block, timed=moved).replace("lambda v:", "lambda v, t:", 1)
 
     def _newton_step(self, node: Node, layer: NewtonLayer, inputs: list[str]) -> None:
         known, guess, *time = inputs

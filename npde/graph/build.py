@@ -10,6 +10,7 @@ import sympy as sp
 
 from npde.discretize.scheme import (
     AdamsBashforth,
+    Adaptive,
     Exponential,
     Implicit,
     ImplicitExplicit,
@@ -29,7 +30,7 @@ from npde.graph.layers import (
     Loop,
 )
 from npde.graph.names import exact
-from npde.graph.stiff import exponential, implicit, implicit_explicit
+from npde.graph.stiff import adaptive, exponential, implicit, implicit_explicit
 from npde.graph.verify import verify
 from npde.graph.wiring import Wiring, rk4
 from npde.options import CompileOptions, NetworkKind
@@ -109,6 +110,9 @@ class Context(FlatBlocks):
                 self.rates("rhs", everything, everything, self.scheme.system.rates)
                 out = step.runge_kutta(tableau, "rhs", step.state)
                 self.blocks.append(step.finish(out))
+            case Adaptive() as scheme:
+                self.rates("rhs", everything, everything, self.scheme.system.rates)
+                adaptive(step, scheme)
             case AdamsBashforth() as scheme:
                 self.rates("rhs", everything, everything, self.scheme.system.rates)
                 step.adams_bashforth(scheme)

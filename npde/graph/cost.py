@@ -29,6 +29,7 @@ from npde.diagnostics import InternalError
 from npde.discretize.scheme import GhostRule
 from npde.graph.graph import Block, LayerGraph, Node, Parameter, Shape, SubModule
 from npde.graph.layers import (
+    AdaptiveStep,
     AffineWeights,
     Call,
     Channels,
@@ -223,6 +224,8 @@ class _Counter:
                 return self._block(self.graph.block(name), nodes, blocks)
             case Loop(block=name, trips=trips):
                 return self._block(self.graph.block(name), nodes, blocks).times(trips)
+            case AdaptiveStep(block=name, stages=stages):
+                return self._block(self.graph.block(name), nodes, blocks).times(stages - 1)
             case AffineWeights(block=name, offsets=offsets):
                 colors = prod(2 * r + 1 for r in pattern_reach(offsets)) * node.layer.channels
                 return self._block(self.graph.block(name), nodes, blocks).times(colors)
@@ -269,7 +272,7 @@ class _Counter:
                 | Held()
             ):
                 return 0
-            case Call() | Loop() | AffineWeights() | MatrixRow() | Flatten() | Unflatten():
+            case Call() | Loop() | AdaptiveStep() | AffineWeights() | MatrixRow() | Flatten() | Unflatten():
                 return 0  # blocks are counted by `_node`, views cost nothing
             case CoordinateArray():
                 return 2 * count

@@ -15,6 +15,9 @@ import sympy as sp
 
 from npde.discretize.scheme import GhostRule
 from npde.graph.solve_layers import (
+    AdaptiveStep as AdaptiveStep,
+)
+from npde.graph.solve_layers import (
     Factorization as Factorization,
 )
 from npde.graph.solve_layers import (
@@ -380,6 +383,7 @@ Layer: TypeAlias = (
     | SteadySolve
     | IterativeSolve
     | NewtonLayer
+    | AdaptiveStep
     | Propagator
     | PhiFunctions
     | SpectralLayer

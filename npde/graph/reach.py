@@ -11,6 +11,7 @@ from math import ceil, inf
 from npde.graph.cost import pattern_reach, step_block
 from npde.graph.graph import LayerGraph, Node
 from npde.graph.layers import (
+    AdaptiveStep,
     AffineWeights,
     Call,
     CircularConvolution,
@@ -82,7 +83,7 @@ def _node(graph: LayerGraph, node: Node, by_name: dict[str, Node], known: dict[s
     if not felt:
         return None
     axes = len(graph.scheme.grid.axes)
-    if isinstance(node.layer, Call | Loop):
+    if isinstance(node.layer, Call | Loop | AdaptiveStep):
         callee = graph.block(node.layer.block)
         given = {p: r for p, r in zip(callee.inputs, below, strict=False) if r is not None}
         return _widest([r for r in _outputs(graph, callee.name, given) if r is not None], axes)

@@ -78,6 +78,17 @@ class NewtonLayer:
 
 
 @dataclass(frozen=True, slots=True)
+class AdaptiveStep:
+    """The state a time dt later, F the block `block`, by steps of an embedded pair that keep the error below `tolerance`; inputs:
+    the state, the time if the block takes it. Differentiated through the accepted steps, their sizes held fixed."""
+
+    block: str
+    scheme: str
+    stages: int
+    tolerance: float
+
+
+@dataclass(frozen=True, slots=True)
 class Propagator:
     """`e^{time · L}` for each wave number, L the linear, constant-coefficient, periodic part `block` (`time` in dt)."""
 

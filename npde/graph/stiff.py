@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sympy as sp
 
-from npde.discretize.scheme import Exponential, Implicit, ImplicitExplicit
+from npde.discretize.scheme import Adaptive, Exponential, Implicit, ImplicitExplicit
 from npde.graph.expression_blocks import DT
-from npde.graph.layers import Join, NewtonLayer, PhiFunctions, SpectralLayer
+from npde.graph.layers import AdaptiveStep, Join, NewtonLayer, PhiFunctions, SpectralLayer
 from npde.graph.wiring import Wiring
 
 Columns = tuple[tuple[sp.Expr | int, ...], ...]
@@ -21,6 +21,15 @@ WHOLE: dict[str, Columns] = {
 
 HALF: Columns = ((1,), (0, DT / 2))
 CORRECTION: Columns = ((0, 0, DT),)
+
+
+def adaptive(step: Wiring, scheme: Adaptive) -> None:
+    """One interval between times that are asked for."""
+    timed = "t" in next(b for b in step.context.blocks if b.name == "rhs").inputs
+    inputs = (step.state, step.at(sp.Integer(0))) if timed else (step.state,)
+    layer = AdaptiveStep("rhs", scheme.tableau.name, len(scheme.tableau.b), scheme.tolerance)
+    out = step.builder.add(layer, inputs, step.context.state_shape(), step.context.interior, "next_state")
+    step.context.blocks.append(step.finish(out))
 
 
 def implicit(step: Wiring, scheme: Implicit) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from npde.diagnostics import InternalError
 from npde.graph.graph import Block, LayerGraph
 from npde.graph.layers import (
+    AdaptiveStep,
     AffineWeights,
     Call,
     Coefficient,
@@ -58,6 +59,7 @@ def _verify_block(graph: LayerGraph, block: Block, names: set[str], exported: se
                 | Propagator(block=callee)
                 | PhiFunctions(block=callee)
                 | NewtonLayer(block=callee)
+                | AdaptiveStep(block=callee)
                 | SolveLayer(block=callee)
                 | SteadyFactors(block=callee)
                 | SteadySolve(block=callee)

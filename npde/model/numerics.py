@@ -14,11 +14,14 @@ from npde.model.problem import Coordinate, Exact, March, Numerics, Solve
 from npde.model.references import elaborator, read_whole
 from npde.model.scope import Broken, Scope, nearest
 from npde.model.words import spell
-from npde.options import NetworkKind, Overrides
+from npde.options import MarchOption, NetworkKind, Overrides
 from npde.source import NOWHERE, Span
 from npde.syntax import tree
 
 EXPLICIT = ("euler", "midpoint", "heun", "ssprk3", "rk4", "dopri5", "ab2", "ab3", "leapfrog")
+ADAPTIVE = ("dopri5",)
+"""Schemes that choose their own steps; `steps` are then the intervals between the times asked for."""
+
 SCHEMES = (
     *EXPLICIT, "backward_euler", "crank_nicolson", "bdf2", "lie", "strang", "imex_euler", "cnab2", "sbdf2", "etd1",
     "etdrk2", "etdrk4",
@@ -110,16 +113,19 @@ def read_march(scope: Scope, statement: tree.March, draft: Draft) -> None:
         near = nearest(name.id, SCHEMES)
         hint = f"did you mean `{near}`?" if near else ""
         scope.collector.add(codes.UNKNOWN_SCHEME.at(name.span, hint=hint, name=name.id))
-    settings = read_settings(scope, statement.settings, "march", ("steps", "dt"))
+    known = ("steps", "dt", "tolerance") if name.id in ADAPTIVE else ("steps", "dt")
+    settings = read_settings(scope, statement.settings, "march", known)
     if settings is None or name.id not in SCHEMES:
         return
+    tolerance = read_tolerance(scope, settings.pop("tolerance")) if "tolerance" in settings else None
     if len(settings) == 2:
-        scope.collector.add(codes.STEPS_AND_DT.at(statement.settings[1].span))
+        both = [s for s in statement.settings if s.name.id != "tolerance"]
+        scope.collector.add(codes.STEPS_AND_DT.at(both[1].span))
         return
     if not settings:
         hint = f"write `march {name.id}, steps: 100` or `march {name.id}, dt: auto`."
         scope.collector.add(codes.NO_STEPS.at(name.span, hint=hint, name=name.id))
-        draft.march = March(name.id, None, None, statement.span)
+        draft.march = March(name.id, None, None, statement.span, tolerance=tolerance)
         return
     node = next(iter(settings.values()))
     if "steps" in settings:
@@ -127,12 +133,12 @@ def read_march(scope: Scope, statement: tree.March, draft: Draft) -> None:
         if steps is not None and not 1 <= steps <= MAX_STEPS:
             wrong_setting(scope, node, "steps", f"between 1 and {MAX_STEPS}", str(steps))
         elif steps is not None:
-            draft.march = March(name.id, steps, None, statement.span)
+            draft.march = March(name.id, steps, None, statement.span, tolerance=tolerance)
             draft.failed.discard("march")
         return
     dt = read_dt(scope, node)
     if dt is not None:
-        draft.march = March(name.id, None, dt, statement.span)
+        draft.march = March(name.id, None, dt, statement.span, tolerance=tolerance)
         draft.seen["dt"] = node.span
         draft.failed.discard("march")
 
@@ -146,6 +152,15 @@ def read_dt(scope: Scope, node: tree.Expression) -> Exact | Literal["auto"] | No
         wrong_setting(scope, node, "dt", "positive", spell(dt))
         return None
     return dt
+
+
+def read_tolerance(scope: Scope, node: tree.Expression) -> float | None:
+    """A constant between 0 and 1."""
+    what = "The tolerance"
+    value = elaborator(scope, Place("constant", what, parameters=())).real_constant(node, what)
+    if value is not None and not 0 < value < 1:
+        wrong_setting(scope, node, "tolerance", "between 0 and 1", spell(value))
+    return None if value is None else float(value)
 
 
 def wrong_setting(scope: Scope, node: tree.Expression, name: str, expected: str, given: str) -> None:
@@ -195,12 +210,7 @@ def read_solve(scope: Scope, statement: tree.Solve, draft: Draft) -> None:
         if iterations is not None and not 1 <= iterations <= MAX_STEPS:
             wrong_setting(scope, node, "iterations", f"between 1 and {MAX_STEPS}", str(iterations))
     if "tolerance" in settings:
-        node = settings["tolerance"]
-        what = "The tolerance"
-        value = elaborator(scope, Place("constant", what, parameters=())).real_constant(node, what)
-        if value is not None and not 0 < value < 1:
-            wrong_setting(scope, node, "tolerance", "between 0 and 1", spell(value))
-        tolerance = None if value is None else float(value)
+        tolerance = read_tolerance(scope, settings["tolerance"])
     draft.solve = Solve(name.id, iterations, tolerance, statement.span)
 
 
@@ -277,7 +287,7 @@ def time_scheme(scope: Scope, draft: Draft, overrides: Overrides) -> March | Non
             option(scope, "--march", "the file has no coordinate 't', and the option names no other to march along")
         return None
     if over is not None:
-        march = overridden(scope, draft, over.scheme, over.steps, over.dt)
+        march = overridden(scope, draft, over)
     elif march is None and "march" not in draft.seen:
         span = scope.time.span if scope.time else NOWHERE
         along = "" if scope.marching == "t" else f" along {scope.marching}"
@@ -288,11 +298,9 @@ def time_scheme(scope: Scope, draft: Draft, overrides: Overrides) -> March | Non
     return march
 
 
-def overridden(
-    scope: Scope, draft: Draft, scheme: str | None, steps: int | None, dt: Fraction | Literal["auto"] | None
-) -> March | None:
+def overridden(scope: Scope, draft: Draft, over: MarchOption) -> March | None:
     """The file's march with what `--march` says in its place."""
-    base = draft.march
+    base, scheme, steps, dt = draft.march, over.scheme, over.steps, over.dt
     if scheme is not None and scheme not in SCHEMES:
         near = nearest(scheme, SCHEMES)
         option(scope, "--march", f"'{scheme}' is not a time scheme" + (f", did you mean '{near}'" if near else ""))
@@ -311,10 +319,19 @@ def overridden(
         if "march" not in draft.failed:
             option(scope, "--march", "it needs a scheme and 'steps' or 'dt', as the file states neither")
         return None
+    tolerance = base.tolerance if base and name in ADAPTIVE else None
+    if over.tolerance is not None:
+        if name not in ADAPTIVE:
+            option(scope, "--march", f"'{name}' has no tolerance; {', '.join(ADAPTIVE)} has")
+            return None
+        if not 0 < over.tolerance < 1:
+            option(scope, "--march", f"'tolerance' lies between 0 and 1, not {spell(over.tolerance)}")
+            return None
+        tolerance = float(over.tolerance)
     span = base.span if base else NOWHERE
     if steps is None and dt is None and base is not None:
-        return March(name, base.steps, base.dt, span, by_option=True)
-    return March(name, steps, dt, span, by_option=True)
+        return March(name, base.steps, base.dt, span, by_option=True, tolerance=tolerance)
+    return March(name, steps, dt, span, by_option=True, tolerance=tolerance)
 
 
 def check_divides(scope: Scope, draft: Draft, march: March, overrides: Overrides) -> None:

@@ -187,13 +187,15 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class March:
-    """The time scheme by name; exactly one of `steps` and `dt` is set. `by_option`: the command line has the last word on it."""
+    """The time scheme by name; exactly one of `steps` and `dt` is set. `by_option`: the command line has the last word on it.
+    `tolerance` is that of an adaptive scheme, None for its default."""
 
     scheme: str
     steps: int | None
     dt: Fraction | float | Literal["auto"] | None
     span: Span = _span()
     by_option: bool = False
+    tolerance: float | None = None
 
     @property
     def place(self) -> Span:

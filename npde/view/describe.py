@@ -9,6 +9,7 @@ import sympy as sp
 
 from npde.graph.graph import LayerGraph, Shape
 from npde.graph.layers import (
+    AdaptiveStep,
     AffineWeights,
     Call,
     Channels,
@@ -174,6 +175,8 @@ def label(graph: LayerGraph, layer: Layer, inputs: tuple[Shape, ...], shape: Sha
             return Label("solve", "solve", title, ("F(x) = 0", f"by {METHODS[solve.method]}"))
         case Propagator(time=time):
             return Label("propagator", "solve", f"exp({formula(time)} L)", ("for each wave number",))
+        case AdaptiveStep(scheme=name, tolerance=tolerance):
+            return Label("adaptive", "solve", f"adaptive steps, {name}", (f"error below {tolerance:.3g}",))
         case NewtonLayer(factor=factor):
             how = "Newton's method, block-tridiagonal LU"
             return Label("newton", "solve", "nonlinear solve", (f"x = known + {formula(factor)} F(x)", how))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from npde.graph.graph import Block, LayerGraph
 from npde.graph.layers import (
+    AdaptiveStep,
     AffineWeights,
     Call,
     Factorization,
@@ -54,7 +55,7 @@ def _referenced(graph: LayerGraph) -> list[str]:
                     | SteadySolve(block=name)
                 ):
                     out.append(name)
-                case IterativeSolve(block=name) | NewtonLayer(block=name):
+                case IterativeSolve(block=name) | NewtonLayer(block=name) | AdaptiveStep(block=name):
                     out.append(name)
                 case _:
                     pass

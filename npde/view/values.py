@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from npde.graph.graph import Block, LayerGraph, Node
 from npde.graph.layers import (
+    AdaptiveStep,
     AffineWeights,
     Call,
     Channels,
@@ -73,7 +74,7 @@ def called_once(graph: LayerGraph) -> frozenset[str]:
                     calls[name] += 1
                 case Loop(block=name) | Factorization(block=name) | Propagator(block=name) | PhiFunctions(block=name):
                     other.add(name)
-                case SolveLayer(block=name) | AffineWeights(block=name):
+                case SolveLayer(block=name) | AdaptiveStep(block=name) | AffineWeights(block=name):
                     other.add(name)
                 case SteadyFactors(block=name) | SteadySolve(block=name) | IterativeSolve(block=name):
                     other.add(name)

@@ -9,6 +9,7 @@ from npde import discretize
 from npde.diagnostics import DiagnosticError
 from npde.discretize.scheme import (
     AdamsBashforth,
+    Adaptive,
     Exponential,
     Implicit,
     ImplicitExplicit,
@@ -50,12 +51,13 @@ def test_two_steps() -> None:
     assert found.starter.name == "heun"
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["dopri5"],
-)
-def test_schemes_of_later(name: str) -> None:
-    assert refused("dt(u) = dxx(u)", march=f"{name}, steps: 100")[0] == "N0970"
+def test_an_adaptive_scheme_has_a_tolerance() -> None:
+    found = scheme(march="dopri5, steps: 10, tolerance: 1e-9").time
+    assert isinstance(found, Adaptive)
+    assert found.tolerance == 1e-9
+    default = scheme(march="dopri5, steps: 10").time
+    assert isinstance(default, Adaptive)
+    assert default.tolerance == 1e-6
 
 
 # --- leapfrog ---------------------------------------------------------------------------------------------------------

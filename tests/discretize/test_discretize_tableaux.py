@@ -69,6 +69,24 @@ def test_an_implicit_tableau_is_a_bug() -> None:
         tableaux.checked(implicit)
 
 
+def test_an_embedded_pair_has_its_orders() -> None:
+    pair = tableaux.DOPRI5
+    assert (pair.tableau.order, pair.tableau.a[-1]) == (5, pair.tableau.b)
+    wrong = (pair.lower[0] + Fraction(1, 100), *pair.lower[1:-1], pair.lower[-1] - Fraction(1, 100))
+    with pytest.raises(InternalError):
+        tableaux.checked(replace(pair.tableau, b=wrong, order=4))
+    with pytest.raises(InternalError):
+        tableaux.checked(replace(pair.tableau, order=4))
+
+
+@pytest.mark.parametrize("entry", range(7))
+def test_the_middle_of_a_step_checks_itself(entry: int) -> None:
+    middle = [str(x) for x in tableaux.DOPRI5.middle]
+    middle[entry] = str(Fraction(middle[entry]) + Fraction(1, 10**6))
+    with pytest.raises(InternalError, match="middle"):
+        tableaux._adaptive(tableaux.DOPRI5.tableau, [str(x) for x in tableaux.DOPRI5.lower], middle)
+
+
 def test_adams_bashforth() -> None:
     assert tableaux.adams_bashforth_defect(tableaux.AB2.weights) == (0, 0)
     assert any(tableaux.adams_bashforth_defect((Fraction(3, 2), Fraction(1, 2))))

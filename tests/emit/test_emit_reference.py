@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from npde.discretize.scheme import Splitting
+from npde.discretize.scheme import Adaptive, Splitting
 from npde.options import Overrides
 from tests.comparison import EXAMPLES, as_arrays, compiled, difference, perturb, physical, random_inputs
 from tests.reference.interpreter import interpret, outputs
@@ -48,9 +48,11 @@ def test_example_agrees_with_interpreter(name: str, network: str) -> None:
     by_solve = isinstance(compilation.scheme.time, Splitting) and compilation.scheme.time.solve.method == "block_lu"
     linear = "approximate" if by_solve else "auto"
     expected = interpret(problem, learned, as_arrays(given), steps=steps, batch=2, dt=dt, linear=linear)
-    assert difference(found.numpy(), expected) < 1e-11
+    time = compilation.scheme.time
+    limit = 10 * time.tolerance if isinstance(time, Adaptive) else 1e-11
+    assert difference(found.numpy(), expected) < limit
     if problem.outputs:
         wanted = outputs(problem, expected, learned, as_arrays(given), dt=dt)
         named = read if isinstance(read, dict) else {problem.outputs[0].name: read}
         for key, value in wanted.items():
-            assert difference(named[key].numpy(), value) < 1e-10
+            assert difference(named[key].numpy(), value) < 10 * limit

@@ -118,13 +118,6 @@ NONLOCAL_AT_WALLS = Code(
 
 # --- time -------------------------------------------------------------------------------------------------------------
 
-SCHEME = Code(
-    "N0970",
-    "The time scheme '{name}' is not supported yet.",
-    "not built yet",
-    "The adaptive scheme is not built yet; all others are.",
-    heat(march="march dopri5, steps: 10"),
-)
 STEADY = Code(
     "N0971",
     "This steady problem cannot be solved as stated: {why}.",
