@@ -8,9 +8,9 @@ energy    h Σ_j (∫₀¹ v · x'(s v) ds - ∫₀¹ x · v'(s x) ds), by Gauss
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -20,16 +20,18 @@ from npde.analysis.invariants import Invariant, invariants
 from npde.discretize.scheme import Leapfrog, Scheme
 from npde.emit.live import LiveModule
 
+Claim = Literal["kept", "near", "watched"]
+
 NODES = 12
 """Points of the quadrature along s: exact for forces that are polynomials of degree 23."""
 
 
 @dataclass(frozen=True)
 class Watched:
-    """A quantity of states `[…, C, *grid]`; `proved` where the march keeps it."""
+    """A quantity of states `[…, C, *grid]`: "kept" to rounding or "near" its start, both proved, or only "watched"."""
 
     name: str
-    proved: bool
+    claim: Claim
     value: Callable[[LiveModule, Tensor], Tensor]
 
 
@@ -43,34 +45,53 @@ def watched(scheme: Scheme, everything: bool = False) -> tuple[Watched, ...]:
     return tuple(found)
 
 
+@dataclass
+class Watch:
+    """Quantities of one run, from the states that are shown to it."""
+
+    net: LiveModule
+    quantities: tuple[Watched, ...]
+    seen: dict[str, list[Tensor]] = field(default_factory=dict)
+
+    def __call__(self, states: Tensor) -> None:
+        """Look at states `[B, k, C, *grid]`."""
+        for quantity in self.quantities:
+            self.seen.setdefault(quantity.name, []).append(quantity.value(self.net, states).cpu())
+
+    def drifts(self) -> tuple[tuple[str, Claim, float], ...]:
+        """(name, claim, drift) of every quantity."""
+        return tuple(
+            (q.name, q.claim, drift(torch.cat(self.seen[q.name], 1))) for q in self.quantities if q.name in self.seen
+        )
+
+
 def drift(values: Tensor) -> float:
-    """The largest |E(t) - E(0)|, relative to |E(0)| where that is not zero."""
-    change = float((values - values[..., :1]).abs().max())
-    start = float(values[..., :1].abs().max())
-    return change / start if start > 0 else change
+    """The largest |E(t) - E(0)| of values `[B, k]`, relative to the largest |E|; 0 where all are zero."""
+    largest = float(values.abs().max())
+    return float((values - values[:, :1]).abs().max()) / largest if largest > 0 else 0.0
 
 
 def _of(scheme: Scheme, proof: Invariant) -> Watched | None:
     match proof.kind:
         case "mass":
             weights = {str(symbol): weight for symbol, weight in proof.weights}
-            return Watched(proof.name, True, lambda _, states: _mass(scheme, states, weights))
+            return Watched(proof.name, "kept", lambda _, states: _mass(scheme, states, weights))
         case "norm":
-            return Watched(proof.name, True, lambda _, states: _norm(scheme, states, None))
+            return Watched(proof.name, "kept", lambda _, states: _norm(scheme, states, None))
         case "energy":
-            return Watched(proof.name, True, lambda net, states: _energy(net, scheme, states))
+            return Watched(proof.name, "near", lambda net, states: _energy(net, scheme, states))
         case "maximum":
             return None
 
 
 def _usual(scheme: Scheme) -> list[Watched]:
     found = []
-    for field in dict.fromkeys(u.field for u in scheme.system.unknowns):
-        real = all(u.part == "value" for u in scheme.system.unknowns if u.field == field)
+    for name in dict.fromkeys(u.field for u in scheme.system.unknowns):
+        real = all(u.part == "value" for u in scheme.system.unknowns if u.field == name)
         if real:
-            own = {str(u.symbol): 1 for u in scheme.system.unknowns if u.field == field and not u.is_velocity}
-            found.append(Watched(f"mass of {field}", False, lambda _, states, w=own: _mass(scheme, states, w)))  # type: ignore[misc]
-        found.append(Watched(f"norm of {field}", False, lambda _, states, f=field: _norm(scheme, states, f)))  # type: ignore[misc]
+            own = {str(u.symbol): 1 for u in scheme.system.unknowns if u.field == name and not u.is_velocity}
+            found.append(Watched(f"mass of {name}", "watched", lambda _, states, w=own: _mass(scheme, states, w)))  # type: ignore[misc]
+        found.append(Watched(f"norm of {name}", "watched", lambda _, states, f=name: _norm(scheme, states, f)))  # type: ignore[misc]
     return found
 
 

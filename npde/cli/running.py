@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from npde.analysis.watched import Claim, Watch, watched
 from npde.cli.progress import Meter
 from npde.diagnostics import NpdeError
 from npde.files.inputs import inputs as read_inputs
@@ -27,7 +28,8 @@ FRAMES = 100
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to simulate: `given` says where each input comes from; a frame `every` so many steps (None: about `FRAMES`)."""
+    """What to simulate: `given` says where each input comes from; a frame `every` so many steps (None: about `FRAMES`); `watch`
+    follows masses and norms that need not be kept, too."""
 
     net: LiveModule
     given: Mapping[str, str]
@@ -36,11 +38,13 @@ class Order:
     noise: float
     seed: int
     dtype: str
+    watch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of it: the range of each field in the last frame, [(name, lowest, highest)]; of a complex field its modulus."""
+    """What came of it: the range of each field in the last frame, [(name, lowest, highest)]; of a complex field its modulus;
+    and by how much quantities changed, [(name, claim, drift)]."""
 
     model: str
     marching: str | None
@@ -51,6 +55,7 @@ class Result:
     batch: int
     seconds: float
     ranges: tuple[tuple[str, float, float], ...]
+    drifts: tuple[tuple[str, Claim, float], ...] = ()
 
     def text(self) -> str:
         """A few lines."""
@@ -64,6 +69,8 @@ class Result:
             f"to {self.end:.6g} in {self.seconds:.1f} s, {self.frames} frames{samples}"
         ]
         lines.extend(f"  {name} in [{low:.4g}, {high:.4g}] at the end" for name, low, high in self.ranges)
+        words = {"kept": "is kept to", "near": "stays within", "watched": "changes by"}
+        lines.extend(f"  {name} {words[claim]} {_share(drift)}" for name, claim, drift in self.drifts)
         return "\n".join(lines)
 
     def plain(self, written: list[str]) -> dict[str, Any]:
@@ -85,8 +92,14 @@ class Result:
             "samples": self.batch,
             "seconds": round(self.seconds, 3),
             "ranges": {name: [low, high] for name, low, high in self.ranges},
+            "drifts": {name: {"claim": claim, "drift": drift} for name, claim, drift in self.drifts},
             "written": written,
         }
+
+
+def _share(drift: float) -> str:
+    """`2e-16`, or `3.1%`."""
+    return f"{drift:.1%}" if drift >= 1e-3 else f"{drift:.1g}"
 
 
 def simulate(order: Order, path: str) -> Result:
@@ -104,6 +117,7 @@ def simulate(order: Order, path: str) -> Result:
     steps = _steps(net, arrays, scheme)
     every = order.every or max(1, steps // FRAMES)
     run = Simulation(net, tensors, steps, every, batch)
+    watch = Watch(net, watched(scheme, order.watch))
     began = time.perf_counter()
     attributes = {"options": _options(order, every), "versions": versions()}
     with trajectory(
@@ -113,14 +127,15 @@ def simulate(order: Order, path: str) -> Result:
             file.put(
                 declared, arrays[declared.name][:, :steps] if _per_step(net, declared.name) else arrays[declared.name]
             )
-        last = _march(run, file)
+        last = _march(run, file, watch, order.watch)
         if order.noise:
             file.add_noise(order.noise, order.seed)
         frames = file.frames
     end = float(scheme.start + scheme.dt * steps)
     seconds = time.perf_counter() - began
     return Result(
-        problem.name, problem.marching, float(scheme.start), end, steps, frames, batch, seconds, _ranges(net, last)
+        problem.name, problem.marching, float(scheme.start), end, steps, frames, batch, seconds, _ranges(net, last),
+        watch.drifts(),
     )  # fmt: skip
 
 
@@ -159,17 +174,19 @@ def draw(run: str, picture: str) -> None:
         plot.save(run, picture, meter.update)
 
 
-def _march(run: Simulation, file: TrajectoryFile) -> Tensor:
-    """Marches and writes; the last state."""
+def _march(run: Simulation, file: TrajectoryFile, watch: Watch, at_every_frame: bool) -> Tensor:
+    """Marches, writes and watches, at every frame or at the ends of pieces; the last state."""
     scheme = run.scheme
     marching = scheme.system.problem.marching
     state = run.start()
     file.append(_fields(run.net, state[:, None]))
+    watch(state[:, None])
     with Meter("steps", run.steps) as meter:
         for piece in run.pieces(state):
             file.append(_fields(run.net, piece.frames))
             _write_outputs(run, file, piece)
             state = piece.state
+            watch(piece.frames if at_every_frame and piece.frames.shape[1] else state[:, None])
             done = piece.start + piece.steps
             meter.update(done, f"{marching} = {float(scheme.start + scheme.dt * done):.4g}")
     return state

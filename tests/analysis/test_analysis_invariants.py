@@ -164,3 +164,20 @@ def test_reasons_are_given() -> None:
     (proof,) = npde.parse(NORM["strang"]).analyze().proofs
     assert "unitary" in proof.reason
     assert math.isclose(dict(proof.weights).popitem()[1], 1)
+
+
+def test_a_run_tells_what_changed() -> None:
+    from npde.analysis.watched import Watch, drift, watched
+
+    source = text("dt(u) = -dx(u)", "ssprk3, steps: 200", extent=1.0)
+    net = npde.parse(source).compile(dtype="float64")
+    watch = Watch(net, watched(net.graph.scheme, everything=True))
+    with torch.no_grad():
+        watch(net.march(steps=200, every=50))  # type: ignore[operator]
+    found = {name: (claim, value) for name, claim, value in watch.drifts()}
+    assert list(found) == ["mass of u", "norm of u"]
+    assert found["mass of u"][0] == "kept"
+    assert found["mass of u"][1] < 1e-14
+    assert found["norm of u"][0] == "watched"
+    assert 1e-9 < found["norm of u"][1] < 0.2
+    assert drift(torch.tensor([[2.0, 3.0, 1.0]])) == pytest.approx(1 / 3)

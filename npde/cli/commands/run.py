@@ -29,6 +29,7 @@ PICTURES = (".png", ".svg", ".pdf", ".gif", ".mp4")
 @click.option("--noise", type=click.FloatRange(min=0), default=0.0, metavar="0.01",
               help="Gaussian noise on what is written, in standard deviations of each field.")  # fmt: skip
 @click.option("--compile", "compiled", is_flag=True, help="Compile one step with torch.compile; pays for long runs.")
+@click.option("--watch", is_flag=True, help="Follow mass and norm of every field at each frame, kept or not.")
 @overrides
 @free_option
 @device_options("float64")
@@ -42,6 +43,7 @@ def command(
     resize: bool,
     noise: float,
     compiled: bool,
+    watch: bool,
     overrides: dict[str, Any],
     free: str,
     dtype: str,
@@ -66,7 +68,7 @@ def command(
         name = net.graph.name
         pictures = [named(picture, name, len(files)) for picture in plot]
         kept = None if output is None and plot else named(output or "{model}.h5", name, len(files))
-        order = Order(net, given, resize, every, noise, seed, dtype)
+        order = Order(net, given, resize, every, noise, seed, dtype, watch)
         with tempfile.TemporaryDirectory() as folder:
             target = kept or str(Path(folder, "run.h5"))
             result = simulate(order, target)
