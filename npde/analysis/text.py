@@ -282,7 +282,7 @@ def bound_text(scheme: Scheme, form: sp.Expr | None = None) -> Iterator[str]:
     form = scheme.bound.formula if form is None else form
     bound, dt = scheme.bound, float(scheme.dt)
     if bound.value is None:
-        yield "none" if bound.exact else "not known"
+        yield "no step bound" if bound.exact else "the step bound is not known"
     else:
         sure = "proved for the linear operator" if bound.exact else "estimated"
         yield f"dt <= {bound.value:.4g}{f' = {formula(form)}' if form is not None else ''}"
