@@ -12,7 +12,7 @@ import numpy as np
 from npde.analysis.eigenvalues import Eigenvalues
 from npde.discretize import regions
 from npde.discretize.numeric import Array
-from npde.discretize.scheme import AdamsBashforth, CrankNicolson, Leapfrog, RungeKutta, Scheme
+from npde.discretize.scheme import AdamsBashforth, Implicit, Leapfrog, RungeKutta, Scheme
 from npde.graph.layers import StencilLayer
 from npde.view.notation import exact_text
 
@@ -94,10 +94,20 @@ def growth_of(scheme: Scheme) -> Callable[[Array], Array] | None:
     match time:
         case RungeKutta() | AdamsBashforth():
             return lambda z: regions.growth(time, z)
-        case CrankNicolson():
+        case Implicit(name="crank_nicolson"):
             return lambda z: np.abs((1 + z / 2) / (1 - z / 2))
+        case Implicit(name="backward_euler"):
+            return lambda z: 1 / np.abs(1 - z)
+        case Implicit(name="bdf2"):
+            return _bdf2
         case _:
             return None
+
+
+def _bdf2(z: Array) -> Array:
+    """The larger root of (3/2 - z) ζ² - 2 ζ + 1/2 = 0."""
+    root = np.sqrt(1 + 2 * z + 0j)
+    return np.maximum(np.abs(2 + root), np.abs(2 - root)) / np.abs(3 - 2 * z)
 
 
 def stability(scheme: Scheme, found: Eigenvalues) -> str:

@@ -8,6 +8,8 @@ leading order and with D the derivative along the flow:
     multistep           -C dt^p D^p F,  C = (Σ_j α_j (-j)^(p+1) - (p + 1) Σ_j β_j (-j)^p)/(p + 1)!
     leapfrog, strang    -dt²/24 [A, [A, B]] - dt²/12 [B, [A, B]],  A the outer part, [A, B] = B'A - A'B
     lie                 dt/2 [A, B],  A first
+    implicit-explicit   the multistep error of either part by its own coefficients
+    etd1, etdrk2        -dt/2 D N;  dt² (D² N/12 - N'(D N)/4)
 
 (R. Warming, B. Hyett, J. Comput. Phys. 14 (1974) 159-179; Hairer, Lubich, Wanner, sections III.5 and IX.)
 """
@@ -27,7 +29,9 @@ from npde.discretize import regions, stencils
 from npde.discretize.closed_forms import spacing
 from npde.discretize.scheme import (
     AdamsBashforth,
+    Exponential,
     Implicit,
+    ImplicitExplicit,
     Leapfrog,
     RungeKutta,
     Scheme,
@@ -180,12 +184,22 @@ class _Space:
 ONE_STEP = (Fraction(1), Fraction(-1))
 """q(t) - q(t - dt)."""
 
+TWO_STEP = (Fraction(3, 2), Fraction(-2), Fraction(1, 2))
+"""The difference of bdf2 and sbdf2."""
+
 IMPLICIT = {
     "backward_euler": (ONE_STEP, (Fraction(1), Fraction(0))),
     "crank_nicolson": (ONE_STEP, (Fraction(1, 2), Fraction(1, 2))),
-    "bdf2": ((Fraction(3, 2), Fraction(-2), Fraction(1, 2)), (Fraction(1), Fraction(0), Fraction(0))),
+    "bdf2": (TWO_STEP, (Fraction(1), Fraction(0), Fraction(0))),
 }
 """The coefficients of implicit schemes: those of q, and those of its rates."""
+
+EXPLICIT_PART = {
+    "imex_euler": ("backward_euler", (Fraction(0), Fraction(1))),
+    "cnab2": ("crank_nicolson", (Fraction(0), Fraction(3, 2), Fraction(-1, 2))),
+    "sbdf2": ("bdf2", (Fraction(0), Fraction(2), Fraction(-1))),
+}
+"""Which implicit scheme treats the stiff part of an implicit-explicit one, and the coefficients of the other part."""
 
 
 # --- time -------------------------------------------------------------------------------------------------------------
@@ -272,6 +286,17 @@ def _errors(scheme: Scheme) -> Vector | None:
             return multistep(whole, len(weights), multistep_constant(ONE_STEP, (Fraction(0), *weights)))
         case Implicit(name=name):
             return multistep(whole, scheme.time.order, multistep_constant(*IMPLICIT[name]))
+        case ImplicitExplicit(name=name, implicit=stiff, explicit=rest):
+            alpha, beta = IMPLICIT[EXPLICIT_PART[name][0]]
+            order, other = scheme.time.order, multistep_constant(alpha, EXPLICIT_PART[name][1])
+            first = _parts(whole, stiff, order, multistep_constant(alpha, beta))
+            return tuple(a + b for a, b in zip(first, _parts(whole, rest, order, other), strict=True))
+        case Exponential(name="etd1", explicit=rest):
+            return _parts(whole, rest, 1, Fraction(1, 2))
+        case Exponential(name="etdrk2", explicit=rest):
+            curved = _parts(whole, rest, 2, Fraction(-1, 12))
+            late = _parts(whole, rest, 1, Fraction(1, 4))
+            return tuple(a + DT * b for a, b in zip(curved, Flow(whole.unknowns, rest).along([late]), strict=True))
         case Leapfrog(kicked=kicked):
             kick = tuple(e if k in kicked else sp.Integer(0) for k, e in enumerate(rates))
             drift = tuple(sp.Integer(0) if k in kicked else e for k, e in enumerate(rates))
@@ -308,6 +333,14 @@ def multistep(flow: Flow, order: int, constant: Fraction) -> Vector:
     found = flow.rates
     for _ in range(order):
         found = flow.derivative(found)
+    return tuple(-sp.Rational(constant) * DT**order * e for e in found)
+
+
+def _parts(whole: Flow, rates: Vector, order: int, constant: Fraction) -> Vector:
+    """-C dt^p D^p G of a part G of the rates, D along the whole flow."""
+    found = rates
+    for _ in range(order):
+        found = whole.derivative(found)
     return tuple(-sp.Rational(constant) * DT**order * e for e in found)
 
 

@@ -206,6 +206,11 @@ def _cost(analysis: Analysis) -> Iterator[str]:
 
 
 def _memory(analysis: Analysis) -> Iterator[str]:
+    from npde.analysis.footprint import iterates
+
+    if iterates(analysis.graph):
+        yield "<p>Not predicted: an iteration goes on until its residual is small.</p>"
+        return
     yield '<div class="scroll"><table><tr><th>march</th><th class="number">batch</th><th class="number">peak</th>'
     yield "<th>largest parts</th></tr>"
     kinds = ((False, "forward"), (True, "with gradients")) if analysis.cost.parameters else ((False, "forward"),)

@@ -166,6 +166,15 @@ def count(number: float) -> str:
     raise AssertionError
 
 
+def peak_bytes(analysis: Analysis) -> dict[str, int] | None:
+    """Predicted peaks; None where an iteration decides."""
+    from npde.analysis.footprint import iterates
+
+    if iterates(analysis.graph):
+        return None
+    return {"forward": analysis.memory(), "gradients": analysis.memory(grad=True)}
+
+
 def plain_analysis(scheme: Scheme, analysis: Analysis, *, is_whole: bool = False) -> dict[str, Any]:
     """For `--json`; with `is_whole`, what takes more than a moment too."""
     form = analysis.dt_bound if is_whole else scheme.bound.formula
@@ -191,5 +200,5 @@ def plain_analysis(scheme: Scheme, analysis: Analysis, *, is_whole: bool = False
         return found
     found["modified"] = {name: str(error) for name, error in analysis.modified.items()}
     found["assumed"] = list(analysis.errors.notes)
-    found["peak_bytes"] = {"forward": analysis.memory(), "gradients": analysis.memory(grad=True)}
+    found["peak_bytes"] = peak_bytes(analysis)
     return found

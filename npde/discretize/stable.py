@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import product
+from typing import assert_never
 
 import numpy as np
 
@@ -23,7 +24,18 @@ from npde.diagnostics.catalogue import stability as codes
 from npde.discretize import tableaux
 from npde.discretize.numeric import Unknown
 from npde.discretize.samples import Samples
-from npde.discretize.scheme import AdamsBashforth, GhostRule, Grid, Leapfrog, RungeKutta, Splitting, TimeScheme
+from npde.discretize.scheme import (
+    AdamsBashforth,
+    Exponential,
+    GhostRule,
+    Grid,
+    Implicit,
+    ImplicitExplicit,
+    Leapfrog,
+    RungeKutta,
+    Splitting,
+    TimeScheme,
+)
 from npde.discretize.stability import Parts, StepAnalysis
 from npde.model.problem import Constraint, LearnedCoefficient
 from npde.symbolic.system import System
@@ -96,8 +108,13 @@ def _interval(
             marched = scheme
         case Splitting(pointwise=pointwise, flow=None):
             marched, parts, is_closed = tableaux.RK4_SCHEME, [[e] for e in pointwise], False
-        case _:
+        case Splitting() | Implicit():
             return {}
+        case ImplicitExplicit() | Exponential():
+            why = "the bound of a scheme that splits the rates is estimated at the start values alone"
+            raise _Refused(learned[0].name, why, hint=f"write an interval, `{learned[0].name} in [0, 1]`.")
+        case _:
+            assert_never(scheme)
     analysis = StepAnalysis(system, grid, tuple(rules), marched, parts, length, is_closed)
     starts = _starts(system, grid, learned)
     dt = length / steps

@@ -72,6 +72,11 @@ def test_the_growth_of_a_wave(equation: str, march: str, order: int) -> None:
     assert abs(measured - predicted) < 0.06 * abs(predicted)
 
 
+@pytest.mark.parametrize("march", ["backward_euler", "bdf2", "imex_euler", "cnab2", "sbdf2", "etd1", "etdrk2"])
+def test_the_growth_of_a_wave_in_implicit_schemes(march: str) -> None:
+    test_the_growth_of_a_wave(BOTH, march, 6)
+
+
 def _growth(model: npde.Model) -> complex:
     """The factor of the first wave in one step, after a few."""
     net = model.compile(dtype="float64")
@@ -140,7 +145,7 @@ initial v = 0.4
 SMOOTH = 0.3 + 0.2 * sp.sin(WAVE * X) + 0.1 * sp.cos(2 * WAVE * X)
 
 
-@pytest.mark.parametrize("march", ["lie", "strang", "heun"])
+@pytest.mark.parametrize("march", ["lie", "strang", "heun", "crank_nicolson", "imex_euler", "etd1", "etdrk2"])
 def test_one_step_of_a_reaction_and_diffusion(march: str) -> None:
     equation = "dt(u) = 0.01*dxx(u) + 2*u - 2*u^3"
     initial = "initial u = 0.3 + 0.2*sin(2*pi*x) + 0.1*cos(4*pi*x)"
