@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from math import factorial
 
 import sympy as sp
@@ -51,25 +52,39 @@ DT = sp.Symbol("dt", positive=True)
 LARGEST = 300
 """Operations of all rates together whose errors in time are written out."""
 
-MOST_TERMS = 3000
+MOST_TERMS = 1100
 """Terms of the errors in time that are multiplied out, estimated."""
 
 
 @dataclass(frozen=True)
 class Modified:
-    """Leading errors of the rates, an expression an unknown; None in time where they are too long to write or not known.
+    """Leading errors of the rates, an expression an unknown; those in time are found when they are asked for.
 
-    `notes` say what was left out or assumed.
+    `space_notes` and `notes` say what was left out or assumed.
     """
 
-    space: Vector
-    time: Vector | None
-    notes: tuple[str, ...]
+    scheme: Scheme
     smooth: Smooth
+    space: Vector
+    space_notes: tuple[str, ...]
 
     def __getitem__(self, k: int) -> sp.Expr:
         """The leading errors of rate k, in space and time."""
         return self.space[k] + (self.time[k] if self.time is not None else 0)
+
+    @cached_property
+    def _timed(self) -> tuple[Vector | None, tuple[str, ...]]:
+        return _time(self.scheme, self.smooth)
+
+    @property
+    def time(self) -> Vector | None:
+        """The errors in time; None where they are too long to write, not known, or nothing is marched."""
+        return self._timed[0]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was left out or assumed, in space and time."""
+        return (*self.space_notes, *self._timed[1])
 
 
 def modified(scheme: Scheme) -> Modified:
@@ -77,8 +92,7 @@ def modified(scheme: Scheme) -> Modified:
     smooth = Smooth(scheme.system)
     reader = _Space(scheme, smooth, {})
     space = tuple(smooth(reader.error(rate, None)) for rate in scheme.system.rates)
-    time, notes = _time(scheme, smooth)
-    return Modified(space, time, (*reader.notes, *notes), smooth)
+    return Modified(scheme, smooth, space, tuple(reader.notes))
 
 
 # --- space ------------------------------------------------------------------------------------------------------------
@@ -224,7 +238,8 @@ def _time(scheme: Scheme, smooth: Smooth) -> tuple[Vector | None, tuple[str, ...
 def _is_long(scheme: Scheme, smooth: Smooth) -> bool:
     if sum(sp.count_ops(e) for e in scheme.system.rates) > LARGEST:
         return True
-    terms = [len(sp.Add.make_args(sp.expand(smooth(e)))) for e in scheme.system.rates]
+    flat = [sp.expand(smooth(e)) for e in scheme.system.rates]
+    terms = [len(sp.Add.make_args(e)) + sum(len(s.args) ** 2 for s in e.atoms(op.Stack)) for e in flat]
     order = 1 if isinstance(scheme.time, Steady) else time_order(scheme.time)
     return len(terms) * max(terms) ** (order + 1) > MOST_TERMS
 
