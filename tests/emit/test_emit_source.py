@@ -188,6 +188,17 @@ def test_march_frames_and_start() -> None:
     assert torch.allclose(second, whole[:, -1], rtol=0, atol=1e-15)
 
 
+def test_a_march_knows_the_time_of_its_first_step() -> None:
+    text = (
+        "coordinates t in [1, 2]\nfield u(t)\noutput y(t) = t*u\ndt(u) = cos(t)*u\ninitial u = 1\nmarch rk4, steps: 8\n"
+    )
+    _, net = compiled(text)
+    whole, read = net.march(every=1), net()
+    later = net.march(state=whole[:, 3], steps=5, start=3)
+    assert torch.equal(later, whole[:, -1])
+    assert torch.equal(net(state=whole[:, 3], steps=5, start=3), read[:, 3:])
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings(
     "ignore"

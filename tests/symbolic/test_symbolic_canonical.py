@@ -264,3 +264,21 @@ def test_a_vanishing_factor_of_the_time_derivative_is_refused() -> None:
     with pytest.raises(DiagnosticError) as caught:
         system(heat("(x - x)*dt(u) = dxx(u)"))
     assert caught.value.diagnostics[0].code == "N0957"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("lap(x^3*y^2)", "2*x**3 + 6*x*y**2"),
+        ("lap(sin(x))", "-sin(x)"),
+        ("lap(u*x)", "Lap(u*x)"),
+        ("lap(a*y^2)", "y**2*Diff(a, x, 2) + 2*a"),
+        ("lap(a)", "Diff(a, x, 2)"),
+        ("div(grad(x^2*y))", "2*y"),
+    ],
+)
+def test_closed_forms_are_differentiated_exactly_along_each_axis(text: str, expected: str) -> None:
+    found = rates(heat(f"dt(u) = {text} + 0*a*u", declare="learn a(x) = 1", **PLANE))
+    names = {n: real(n) for n in ("u", "x", "y", "a")}
+    functions = {"Diff": op.Diff, "Lap": op.Lap}
+    assert sp.simplify(sp.sympify(found[0], {**names, **functions}) - sp.sympify(expected, {**names, **functions})) == 0
