@@ -55,6 +55,7 @@ RATES = {
     "matrix": "(A@[{0}, 0.5*u])[1]",
     "choice": "where({} > 0.4, u, 0.2)",
     "largest": "max({}, u)",
+    "rarer functions": "tan(0.5*tanh({0})) + sinh(0.3*{0})*cosh(0.2*u)",
 }  # fmt: skip
 LINE_ONLY = {"nonlocal": "integral(W(x, x')*({}), x')", "convolution": "integral(c(x - x')*({}), x')"}
 READ = {
@@ -163,3 +164,25 @@ def test_convolution_along_either_axis(along: str) -> None:
         "grid x: 6, y: 5\nmarch euler, steps: 2\n"
     )
     compare(text, "cnn")
+
+
+VECTORS = {
+    "curl in the plane": (2, "[curl(v), 0.2*curl(v)] + curl(v[0]*v[1])"),
+    "curl in space": (3, "curl(v) + 0.1*curl(tanh(v))"),
+    "cross": (3, "cross(v, curl(v)) - cross([0.1, t, x], v)"),
+    "divergence and gradient": (3, "grad(div(v)) + v*dot(v, [x, y, 0.3])"),
+}
+
+
+@pytest.mark.parametrize("network", ["cnn", "mlp"])
+@pytest.mark.parametrize("name", VECTORS)
+def test_vector_calculus(name: str, network: str) -> None:
+    count, rate = VECTORS[name]
+    names = "xyz"[:count]
+    axes, listed = ", ".join(f"{c} in [0, {k + 1}]" for k, c in enumerate(names)), ", ".join(names)
+    start = ", ".join(f"sin(pi*{c})" for c in reversed(names))
+    text = (
+        f"coordinates {axes}, t in [0, 0.01]\nfield v[{count}]({listed}, t)\ndt(v) = {rate}\nboundary periodic\n"
+        f"initial v = [{start}]\ngrid {', '.join(f'{c}: {5 + k}' for k, c in enumerate(names))}\nmarch heun, steps: 2\n"
+    )
+    compare(text, network)
