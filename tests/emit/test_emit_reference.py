@@ -13,7 +13,7 @@ from tests.reference.interpreter import interpret, outputs
 COARSE = {
     "fisher": 16, "gray_scott": 16, "ginzburg_landau": 12, "fitzhugh_nagumo": 14, "brusselator": 12, "maxwell": 12,
     "shallow_water": 12, "swift_hohenberg": 12, "heat_box": 6, "variable_heat": 10, "diffractive": 12,
-    "cahn_hilliard": 8, "schrodinger": 32, "soliton": 32, "allen_cahn": 24,
+    "cahn_hilliard": 8, "flame_front": 8, "schrodinger": 32, "soliton": 32, "allen_cahn": 24,
 }  # fmt: skip
 """Cells an axis where the file's grid is more than the interpreter's dense matrices like."""
 
