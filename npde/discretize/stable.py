@@ -26,6 +26,7 @@ from npde.discretize.numeric import Unknown
 from npde.discretize.samples import Samples
 from npde.discretize.scheme import (
     AdamsBashforth,
+    Adaptive,
     Exponential,
     GhostRule,
     Grid,
@@ -108,7 +109,7 @@ def _interval(
             marched = scheme
         case Splitting(pointwise=pointwise, flow=None):
             marched, parts, is_closed = tableaux.RK4_SCHEME, [[e] for e in pointwise], False
-        case Splitting() | Implicit():
+        case Splitting() | Implicit() | Adaptive():
             return {}
         case ImplicitExplicit() | Exponential():
             why = "the bound of a scheme that splits the rates is estimated at the start values alone"
