@@ -302,7 +302,7 @@ def _tableau_lines(tableau: ButcherTableau) -> Iterator[str]:
 
 
 def _claimed(scheme: Scheme) -> str:
-    return f", {scheme.space_order} after its weakest term" if scheme.space_order != scheme.order else ""
+    return f", {scheme.space_order} in all" if scheme.space_order != scheme.order else ""
 
 
 def _factor(weight: sp.Expr) -> str:

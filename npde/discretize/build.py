@@ -36,6 +36,7 @@ from npde.discretize.split_stability import assess_split
 from npde.discretize.stability import Assessment, assess
 from npde.discretize.steady import solve_name, steady
 from npde.discretize.steps import automatic_steps, stated_steps
+from npde.discretize.upwind import upwinded
 from npde.model.limits import MAX_STEPS
 from npde.model.problem import Coordinate, March, Side
 from npde.symbolic.refusal import Refused
@@ -53,6 +54,8 @@ def build(system: System) -> Scheme:
     problem = system.problem
     collector = Collector(problem.source)
     support.check(system, collector)
+    collector.raise_errors()
+    system = upwinded(system, support.word(system, r"\bupwind\b"), collector)
     collector.raise_errors()
     grid = grid_of(system)
     original = system

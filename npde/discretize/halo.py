@@ -49,6 +49,10 @@ def own_radius(e: sp.Expr, order: int, axes: tuple[str, ...], meanings: dict[sp.
     match e:
         case op.Diff():
             return tuple(stencils.radius(int(e.args[2]), order) if a == str(e.args[1]) else 0 for a in axes)
+        case op.Biased():
+            return tuple(max(int(n) for n in e.args[2:]) if a == str(e.args[1]) else 0 for a in axes)
+        case op.FluxDissipation():
+            return tuple((int(e.args[3]) + 1) // 2 if a == str(e.args[2]) else 0 for a in axes)
         case op.Lap():
             return (stencils.radius(2, order),) * len(axes)
         case op.KernelApply() | op.KernelAdjoint():

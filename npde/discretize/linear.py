@@ -18,7 +18,7 @@ from npde.symbolic.context import calculus_of
 from npde.symbolic.refusal import Refused
 from npde.symbolic.system import CoordinateMeaning, System, Term
 
-DIAGONAL = (op.Diff, op.Lap, op.FaceDiff, op.Component, op.Stack, op.MatVec, op.DotProduct)
+DIAGONAL = (op.Diff, op.Lap, op.FaceDiff, op.Biased, op.Component, op.Stack, op.MatVec, op.DotProduct)
 """Operators that a Fourier transform turns into multiplications (and mixing of components)."""
 
 NONLOCAL = (*REDUCING, op.Nonlocal, op.NonlocalConvolution)

@@ -185,6 +185,8 @@ class Linearizer:
             axis = self.samples.names.index(str(e.args[1]))
             flux = self.tangent(e.args[0], axis)
             return None if flux is None else self.backend.from_face(flux, axis, stencils.staggered(order))
+        if isinstance(e, op.FluxDissipation):
+            return self._dissipation(e)
         if isinstance(e, op.KernelApply | op.KernelAdjoint):
             return self._kernel(e)
         if isinstance(e, op.Nonlocal | op.NonlocalConvolution):
@@ -195,6 +197,9 @@ class Linearizer:
         if isinstance(e, op.Diff):
             axis = self.samples.names.index(str(e.args[1]))
             return self.backend.stencil(inner, axis, stencils.centered(int(e.args[2]), order))
+        if isinstance(e, op.Biased):
+            axis = self.samples.names.index(str(e.args[1]))
+            return self.backend.stencil(inner, axis, stencils.biased(int(e.args[2]), int(e.args[3])))
         if isinstance(e, op.Lap):
             second = stencils.centered(2, order)
             return self._sum([self.backend.stencil(inner, k, second) for k in range(len(self.samples.names))])
@@ -202,6 +207,15 @@ class Linearizer:
             over = [self.samples.names.index(str(x)) for x in e.args[1:]]
             return self.backend.reduce(inner, over, self.samples.measure(e, over))
         raise Unknown(type(e).__name__)
+
+    def _dissipation(self, e: sp.Expr) -> Tangent:
+        """Speeds are frozen, so that they may stand outside."""
+        inner = self.tangent(e.args[1])
+        if inner is None:
+            return None
+        axis = self.samples.names.index(str(e.args[2]))
+        at_face = self.backend.to_face(inner, axis, stencils.dissipation(int(e.args[3])))
+        return self.backend.scale(self.value(e.args[0]), self.backend.from_face(at_face, axis, stencils.staggered(2)))
 
     def _kernel(self, e: sp.Expr) -> Tangent:
         """A learned stencil that starts from an operator, or its transpose."""

@@ -7,7 +7,7 @@ state are its differences on the real grid, taken at the sample cells only.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import numpy as np
@@ -117,6 +117,10 @@ class Samples:
                 return self._difference(e.args[0], str(e.args[1]), stencils.centered(int(e.args[2]), self.order), at)
             case op.FaceDiff():
                 return self._difference(e.args[0], str(e.args[1]), stencils.centered(1, 2), at)
+            case op.Biased():
+                return self._difference(e.args[0], str(e.args[1]), stencils.biased(int(e.args[2]), int(e.args[3])), at)
+            case op.FluxDissipation():
+                return self._dissipation(e, at)
             case op.Lap():
                 second = stencils.centered(2, self.order)
                 parts = [self._difference(e.args[0], name, second, at) for name in self.names]
@@ -164,6 +168,16 @@ class Samples:
                 moved = tuple(a + int(offset) if i == k else a for i, a in enumerate(at))
                 parts.append(float(weight) / h**stencil.derivative * self.value(e, moved))
         return sum(parts[1:], parts[0])
+
+    def _dissipation(self, e: sp.Expr, at: Shift) -> Array:
+        """With the speed of the cell."""
+        order = int(e.args[3])
+        scale = sum(abs(w) for w in stencils.dissipation(order).weights) * 2
+        highest = stencils.centered(order + 1, 2)
+        power = Fraction(*(float(self.grid.axes[self.names.index(str(e.args[2]))].spacing) ** order).as_integer_ratio())
+        signed = (-1) ** ((order - 1) // 2) * scale / 2 ** (order + 1) * power
+        stencil = replace(highest, weights=tuple(signed * w for w in highest.weights))
+        return self.value(e.args[0], at) * self._difference(e.args[1], str(e.args[2]), stencil, at)
 
     def _noise(self, e: sp.Expr, at: Shift) -> Array:
         """Values spread over ±amplitude, both ends among them; not those of the real noise, whose range they have."""

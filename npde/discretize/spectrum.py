@@ -274,4 +274,5 @@ def sizes_of(system: System, parts: Sequence[Sequence[sp.Expr]]) -> dict[sp.Symb
 
 def has_odd_derivatives(parts: Sequence[Sequence[sp.Expr]]) -> bool:
     """Whether a first or third difference, or a flux, occurs: then the sign of a wave number matters."""
-    return any(d.args[2] % 2 for terms in parts for e in terms for d in e.atoms(op.Diff))
+    odd = any(d.args[2] % 2 for terms in parts for e in terms for d in e.atoms(op.Diff))
+    return odd or any(e.has(op.Biased) for terms in parts for e in terms)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import cache
+from math import comb
 
 from npde.diagnostics import InternalError
 from npde.discretize.scheme import Stencil
@@ -54,6 +55,27 @@ def centered(derivative: int, order: int) -> Stencil:
     """The centered stencil of ∂^m of even order p: the narrowest that has it, on whole cells."""
     reach = radius(derivative, order)
     return _stencil(tuple(Fraction(k) for k in range(-reach, reach + 1)), derivative, order)
+
+
+@cache
+def biased(lower: int, upper: int) -> Stencil:
+    """The first derivative by the cells -lower … upper, of order lower + upper; on as many cells on either side, for which the
+    weight of the last may be zero."""
+    reach = max(lower, upper)
+    own = dict(zip(range(-lower, upper + 1), weights([Fraction(k) for k in range(-lower, upper + 1)], 1), strict=True))
+    offsets = tuple(range(-reach, reach + 1))
+    found = tuple(own.get(k, Fraction(0)) for k in offsets)
+    return Stencil(tuple(Fraction(k) for k in offsets), found, 1, lower + upper)
+
+
+@cache
+def dissipation(order: int) -> Stencil:
+    """β_k (-1)^{k-1} δ^n from cells to the face between them, n = 2k - 1 = `order`: alternating binomials."""
+    k = (order + 1) // 2
+    scale = Fraction((-1) ** (k - 1), k * comb(2 * k, k))
+    points = _half_points(2 * k)
+    found = tuple(scale * (-1) ** (order - i) * comb(order, i) for i in range(2 * k))
+    return Stencil(points, found, 0, order)
 
 
 @cache

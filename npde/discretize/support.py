@@ -11,6 +11,8 @@ from npde.diagnostics.catalogue import conditions, not_yet
 from npde.diagnostics.catalogue import numerics as codes
 from npde.discretize.halo import Halo
 from npde.discretize.scheme import Grid
+from npde.discretize.signs import sign
+from npde.discretize.upwind import slope_factor
 from npde.model.counting import times
 from npde.model.orders import AxisOrders, axis_orders
 from npde.model.problem import Input, LearnedCoefficient, LearnedStencil
@@ -27,16 +29,16 @@ def check(system: System, collector: Collector) -> None:
     if system.kind == "evolution":
         for layer in problem.absorbing:
             collector.add(not_yet.ABSORBING.at(layer.span, why="nothing is steady"))
-    if problem.numerics.upwind is not None:
-        collector.add(not_yet.UPWIND.at(_word(system, r"\bupwind\b")))
     for c in problem.space:
         if c.name not in problem.periodic:
             _check_bounded(system, c.name, collector)
     if not collector.errors:
         _check_conditions(system, collector)
+    if not collector.errors:
+        _check_sides(system, collector)
 
 
-def _word(system: System, pattern: str) -> Span:
+def word(system: System, pattern: str) -> Span:
     """Where the text of a file holds what no record remembers; nowhere if an option said it."""
     found = re.search(rf"(?m)^[^#\n]*?({pattern})", system.problem.source.text)
     return Span(*found.span(1)) if found else NOWHERE
@@ -56,6 +58,25 @@ def _check_conditions(system: System, collector: Collector) -> None:
             hint = f"`dn({left.field}) = 0` lets pass what the flow carries." if count == 2 else ""
             where = {"field": left.field, "coordinate": left.coordinate}
             collector.add(conditions.OUTFLOW_ORDER.at(left.span, hint=hint, count=times(count), **where))
+
+
+def _check_sides(system: System, collector: Collector) -> None:
+    """Odd derivatives whose sign is known have the more conditions on the right side."""
+    orders, table = derivatives(system), calculus_of(system).table
+    for unknown, terms in zip(system.unknowns, system.terms, strict=True):
+        for c in system.problem.space if system.kind == "evolution" and not unknown.is_velocity else ():
+            m = orders.of(unknown.field, c.name)
+            place = (unknown.field, c.name)
+            given = [d for d in system.problem.conditions if (d.field, d.coordinate) == place]
+            if m % 2 == 0 or len(given) != m:
+                continue
+            factor = slope_factor([t.expression for t in terms], unknown.symbol, table.coordinates[c.name], m)
+            known = 0 if factor is None else sign(factor, system) * (-1) ** (m // 2)
+            fewer = "upper" if known < 0 else "lower"
+            wrong = [d for d in given if d.side == fewer]
+            if known and len(wrong) > m // 2:
+                why = f"'{unknown.field}' enters at the other side" if m == 1 else f"{m // 2} of {m} belongs here"
+                collector.add(codes.WRONG_SIDE.at(wrong[0].span, coordinate=c.name, why=why))
 
 
 def derivatives(system: System) -> AxisOrders:
@@ -108,6 +129,7 @@ def check_cells(system: System, grid: Grid, read: Halo, collector: Collector) ->
 def space_order(system: System) -> int:
     """The order in space after the weakest term.
 
+    Upwind-biased differences have an odd order of their own, to which walls and centered terms beside them set bounds.
     A learned array or input in a flux is averaged over two cells: order 2. At a wall the nearest cell stands for it: order 1
     where a flux crosses a wall that states a slope. In a centered difference across a wall its ghost value is that of the
     nearest cell: order 1. A learned stencil claims order 2, as does the midpoint sum on a bounded axis.
@@ -120,7 +142,11 @@ def space_order(system: System) -> int:
     def array_along(e: sp.Expr, axis: str) -> bool:
         return any(s in e.free_symbols and axis in calculus.table.varies(s) for s in arrays)
 
-    claimed = system.problem.numerics.order
+    claimed, biased = system.problem.numerics.order, system.problem.numerics.upwind
+    operators = {o for e in system.rates for o in e.atoms(op.GridOperator)}
+    if biased is not None and any(isinstance(o, op.Biased) for o in operators):
+        centered = any(isinstance(o, op.Diff | op.Lap | op.FaceDiff) for o in operators)
+        claimed = min(claimed, biased) if bounded or centered else biased
     for e in system.rates:
         for o in e.atoms(op.GridOperator):
             claimed = min(claimed, _claim(o, bounded, array_along))
@@ -153,7 +179,7 @@ def _claim(o: sp.Expr, bounded: set[str], array_along: object) -> int:
             return 2 if bounded & {str(x) for x in o.args[1:]} else 99
         case op.Nonlocal() | op.NonlocalConvolution():
             return 2 if bounded & {str(x) for x in o.args[2:]} else 99
-        case op.Diff() if str(o.args[1]) in bounded:
+        case op.Diff() | op.Biased() if str(o.args[1]) in bounded:
             return 1 if array_along(o.args[0], str(o.args[1])) else 99  # type: ignore[operator]
         case op.Lap():
             return 1 if any(array_along(o.args[0], a) for a in bounded) else 99  # type: ignore[operator]

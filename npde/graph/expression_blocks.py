@@ -81,7 +81,7 @@ class ExpressionBlocks:
         for rate in self.scheme.system.rates:
             for term in sp.Add.make_args(rate):
                 factors = sp.Mul.make_args(term)
-                if not any(isinstance(f, op.Diff | op.Lap | op.FaceDiff) for f in factors):
+                if not any(isinstance(f, op.Diff | op.Lap | op.FaceDiff | op.Biased) for f in factors):
                     continue
                 for factor in factors:
                     meaning = self.names.meanings.get(factor)

@@ -101,7 +101,12 @@ def _affine_form(expr: sp.Expr, unknowns: frozenset[sp.Symbol]) -> bool:
                 and _affine_form(holding[0], unknowns)
                 and not any(a.has(op.GridOperator) for a in rest)
             )
-        case op.Diff() | op.Lap() | op.FaceDiff():
+        case op.FluxDissipation():
+            speed, operand = expr.args[:2]
+            return (
+                not speed.free_symbols & unknowns and not speed.has(op.GridOperator) and _affine_form(operand, unknowns)
+            )
+        case op.Diff() | op.Lap() | op.FaceDiff() | op.Biased():
             return _affine_form(expr.args[0], unknowns)
         case op.KernelApply():
             return isinstance(expr.args[1], sp.Symbol)

@@ -112,7 +112,9 @@ class Lowering(OperatorLowering):
         if region.face is not None and not isinstance(expr, op.Component | op.Stack | op.ClosureApply):
             return self._on_face(expr, region)
         match expr:
-            case op.Diff() | op.Lap():
+            case op.FluxDissipation():
+                return self._dissipation(expr, region)
+            case op.Diff() | op.Lap() | op.Biased():
                 return self._differential(expr, region)
             case op.FaceDiff():
                 return self._face_difference(expr, region)

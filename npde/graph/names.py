@@ -77,6 +77,12 @@ def operator_text(expr: sp.Expr) -> str:
             return f"lap({operator_text(expr.args[0])})"
         case op.FaceDiff():
             return f"d{expr.args[1]}_flux"
+        case op.Biased():
+            operand, x, lower, upper = expr.args
+            text = f"d{x}({operator_text(operand)})"
+            return text if lower == upper else f"{text} from {'below' if lower > upper else 'above'}"
+        case op.FluxDissipation():
+            return f"upwind part of d{expr.args[2]}"
         case sp.Symbol():
             return expr.name
         case _:

@@ -63,6 +63,8 @@ class OperatorLowering(ArrayLowering):
         order = self.scheme.order
         if isinstance(expr, op.Lap):
             parts = [(i, stencils.centered(2, order)) for i in range(self.dimension)]
+        elif isinstance(expr, op.Biased):
+            parts = [(self.axis(expr.args[1]), stencils.biased(int(expr.args[2]), int(expr.args[3])))]
         else:
             parts = [(self.axis(expr.args[1]), stencils.centered(int(expr.args[2]), order))]
         taps = tuple(t for i, s in parts for t in self._taps(s, i))
@@ -110,6 +112,35 @@ class OperatorLowering(ArrayLowering):
         text = operator_text(expr)
         hint = f"div_{self.scheme.grid.axes[axis].name}"
         return self._stencil(flux, self._taps(stencil, axis), region, text, hint)
+
+    def _dissipation(self, expr: sp.Expr, region: Region) -> str:
+        """The larger speed of the cells at a face times an odd difference there, differenced between faces."""
+        speed, operand, x, order = expr.args
+        axis, name = self.axis(x), str(x)
+        stencil = stencils.dissipation(int(order))
+        reach = len(stencil.offsets) // 2
+        faces = Region(region.halo, axis)
+        near, wide = (Region(tuple(h + (r if i == axis else 0) for i, h in enumerate(region.halo))) for r in (1, reach))
+        jump = self._stencil(
+            self._operand(operand, wide), self._taps(stencil, axis), faces, f"jump({operand})", f"jump_{name}"
+        )
+        cell = self.value(speed, near, "speed")
+        if self.shape(cell).extents[axis] > 1:
+            halves = ((Fraction(-1, 2), "below"), (Fraction(1, 2), "above"))
+            still = (0,) * self.dimension
+            taps = {side: (Tap(self._offset(axis, s), Fraction(1), still),) for s, side in halves}
+            sides = [self._stencil(cell, t, faces, f"speed {side}", f"speed_{side}") for side, t in taps.items()]
+        else:
+            sides = [cell]
+        symbols = [sp.Symbol(n, real=True) for n in (*sides, jump)]
+        largest = op.Maximum(*symbols[:2]) if len(sides) == 2 else symbols[0]
+        shape = joint([self.shape(n) for n in (*sides, jump)])
+        flux = self.builder.add(
+            Pointwise(largest * symbols[-1], tuple(symbols)), (*sides, jump), shape, faces, f"dissipation_{name}"
+        )
+        return self._stencil(
+            flux, self._taps(stencils.staggered(2), axis), region, operator_text(expr), f"upwind_{name}"
+        )
 
     def _on_face(self, expr: sp.Expr, region: Region) -> str:
         """An operator or unknown at faces: its own first derivative staggered, anything else interpolated."""

@@ -19,6 +19,7 @@ from npde.symbolic.symbols import Shape, SymbolTable
 
 REDUCING = (op.IntegralOf, op.MeanOf, op.SumOf)
 COORDINATE_ARGUMENTS: dict[type, int] = {
+    op.Biased: 1, op.FluxDissipation: 2,
     op.Diff: 1, op.FaceDiff: 1, op.Lap: 1, op.IntegralOf: 1, op.MeanOf: 1, op.SumOf: 1, op.Nonlocal: 2,
     op.NonlocalConvolution: 2, op.Component: 1, op.LiftOf: 1, op.LinearOf: 1, op.RegionsOf: 1, op.Hold: 1, op.Stretch: 1,
 }  # fmt: skip
@@ -121,9 +122,7 @@ class Calculus:
             return e
         if isinstance(e, op.Stack):
             return e.args[k]
-        if isinstance(e, sp.Symbol | op.Component | op.GridOperator) and not isinstance(
-            e, (op.Lap, op.Diff, op.FaceDiff)
-        ):
+        if isinstance(e, sp.Symbol | op.Component | op.GridOperator) and not isinstance(e, op.DIFFERENTIAL):
             return op.Component(e, k)
         kept = len(values(e))
         return e.func(*(self.component(a, k) for a in e.args[:kept]), *e.args[kept:])
@@ -166,6 +165,12 @@ class Calculus:
         return self._linear(
             e, frozenset((coordinate,)), lambda part: sp.diff(part, x), lambda part: op.FaceDiff(part, x)
         )
+
+    def biased(self, e: sp.Expr, coordinate: str, lower: int, upper: int) -> sp.Expr:
+        """∂e/∂x by the cells j - lower … j + upper."""
+        x = self.table.coordinates[coordinate]
+        over = frozenset((coordinate,))
+        return self._linear(e, over, lambda part: sp.diff(part, x), lambda part: op.Biased(part, x, lower, upper))
 
     def _linear(
         self,

@@ -24,9 +24,10 @@ LARGEST_CLASSIFIED = 5000
 """Operations of a term that are looked at; larger ones count as nonlinear with variable coefficients."""
 
 LINEAR_OPERATORS = (
-    op.Diff, op.Lap, op.FaceDiff, op.Component, op.Stack, op.IntegralOf, op.MeanOf, op.SumOf, op.RegionsOf, op.LiftOf, op.LinearOf,
+    op.Diff, op.Lap, op.FaceDiff, op.Biased,
+    op.Component, op.Stack, op.IntegralOf, op.MeanOf, op.SumOf, op.RegionsOf, op.LiftOf, op.LinearOf,
 )  # fmt: skip
-PRODUCTS = (op.MatVec, op.DotProduct, op.KernelApply, op.Nonlocal, op.NonlocalConvolution)
+PRODUCTS = (op.FluxDissipation, op.MatVec, op.DotProduct, op.KernelApply, op.Nonlocal, op.NonlocalConvolution)
 """Operators that are linear in each of their first two arguments."""
 
 LOCAL = (op.Component, op.Stack, op.MatVec, op.DotProduct, op.ClosureApply)
@@ -83,7 +84,7 @@ def derivative_order(e: sp.Expr, dimension: int) -> int:
             return inner + int(e.args[2])
         case op.Lap() | op.KernelApply() | op.KernelAdjoint():
             return inner + 2
-        case op.FaceDiff():
+        case op.FaceDiff() | op.Biased() | op.FluxDissipation():
             return inner + 1
         case _:
             return inner

@@ -36,6 +36,15 @@ class FaceDiff(GridOperator):
     in it staggered, closed forms at face coordinates, learned arrays and inputs the mean of the two cells."""
 
 
+class Biased(GridOperator):
+    """`Biased(e, x, l, u)`: ∂e/∂x by the cells j - l … j + u: upwind-biased for l ≠ u."""
+
+
+class FluxDissipation(GridOperator):
+    """`FluxDissipation(a, e, x, n)`, n = 2k - 1: `(-1)^(k-1) Δ(A δⁿe)/(k C(2k, k) h)`, Δ between the faces of a cell, A the larger
+    of a in the two cells at a face, a ≥ 0. Where a is constant, `a Biased(e, x, k, k) + …` are upwind-biased differences."""
+
+
 # --- components -------------------------------------------------------------------------------------------------------
 
 
@@ -218,7 +227,7 @@ class Where(sp.Function):
         return Where(relation, then.diff(symbol), otherwise.diff(symbol))
 
 
-DIFFERENTIAL = (Diff, Lap, FaceDiff)
+DIFFERENTIAL = (Diff, Lap, FaceDiff, Biased, FluxDissipation)
 """Operators that look at neighboring cells and so at ghost cells."""
 
 

@@ -73,6 +73,12 @@ def _operator(a: sp.Expr, derive: object, calculus: Calculus, moving: set[sp.Exp
     match a:
         case op.Diff():
             return calculus.diff(of(a.args[0]), str(a.args[1]), int(a.args[2]))
+        case op.Biased():
+            return calculus.biased(of(a.args[0]), str(a.args[1]), int(a.args[2]), int(a.args[3]))
+        case op.FluxDissipation():
+            if a.args[0].free_symbols & moving:
+                raise NotDifferentiable("the speed of an upwind flux depends on what varies")
+            return a.func(a.args[0], of(a.args[1]), *a.args[2:])
         case op.Lap():
             return calculus.lap(of(a.args[0]))
         case op.FaceDiff():

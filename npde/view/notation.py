@@ -106,6 +106,11 @@ class NotationPrinter(StrPrinter):
                 return f"d{str(expr.args[1]) * int(expr.args[2])}({arguments[0]})"
             case op.FaceDiff():
                 return f"d{expr.args[1]}({arguments[0]})"
+            case op.Biased():
+                reach = f"-{expr.args[2]}..{expr.args[3]}"
+                return f"d{expr.args[1]}[{reach}]({arguments[0]})"
+            case op.FluxDissipation():
+                return f"dissipation{expr.args[3]}({', '.join(arguments[:3])})"
             case op.Component():
                 return f"{arguments[0]}[{arguments[1]}]"
             case op.MatVec():

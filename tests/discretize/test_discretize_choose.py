@@ -238,7 +238,7 @@ def test_the_order_that_is_claimed(equation: str, boundary: str, order: int, cla
 @pytest.mark.parametrize(
     ("equation", "more", "wanted"),
     [
-        ("dt(u) = -dx(u)", {"grid": "x: 32, upwind 3"}, ("N0966", "upwind")),
+        ("dt(u) = dx(u)", {"boundary": "x = 0: u = 0\nboundary x = 1: outflow"}, ("N0642", "u = 0")),
         ("dt(u) = dxx(u)", {"boundary": "u = 0", "more": "order 8"}, ("N0608", "8")),
         ("dt(u) = dxx(u)", {"boundary": "x = 0: u = 0\nboundary x = 1: outflow"}, ("N0531", "outflow")),
         ("dt(u) = dxx(u)", {"boundary": "dxx(u) = 0"}, ("N0530", "dxx(u) = 0")),

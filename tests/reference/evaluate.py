@@ -20,12 +20,13 @@ from tests.reference.ghosts import Ghosts
 from tests.reference.grid import Array, Axis, Setting, Where, interior_cells
 from tests.reference.layers import Layers
 from tests.reference.pointwise import COMPARISONS, OPERATIONS, elementary
+from tests.reference.upwind import Replaced, Upwind
 
 __all__ = ["Array", "Setting", "View", "Where"]
 
 
 @dataclass
-class View(Ghosts, Differences, Layers):
+class View(Ghosts, Differences, Layers, Upwind):
     """Expressions at one moment: fields `[B, *components, *cells]`, velocities, time, and the number of the step."""
 
     setting: Setting
@@ -35,6 +36,7 @@ class View(Ghosts, Differences, Layers):
     step: int = 0
     without_derivatives: bool = False
     positions: dict[str, Array] = field(default_factory=dict)
+    replaced: Replaced | None = None
 
     # --- layout -------------------------------------------------------------------------------------------------------
 

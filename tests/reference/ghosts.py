@@ -116,8 +116,13 @@ class Ghosts:
                 case _:
                     return widest(below)
 
-        found = [count(side) for e in self.setting.problem.equations for side in (e.left, e.right)]
-        return max((n for n in found if n is not None), default=0)
+        problem = self.setting.problem
+        found = [count(side) for e in problem.equations for side in (e.left, e.right)]
+        firsts = [n for e in problem.equations for n in ex.walk(e.right) if count(n) is not None and _is_first(n, axis)]
+        biased = (problem.numerics.upwind + 1) // 2 if problem.numerics.upwind is not None and firsts else 0
+        return (
+            max((n for n in found if n is not None), default=0) if not biased else max(biased, *(n or 0 for n in found))
+        )
 
     def _conditions(
         self,
@@ -250,6 +255,13 @@ class Ghosts:
                 return raised(inner, 2) | along
             case _:
                 raise NotImplementedError(type(e).__name__)
+
+
+def _is_first(e: ex.Expr, axis: str) -> bool:
+    """Whether a node is a first derivative across an axis, which may be biased."""
+    return isinstance(e, ex.Gradient | ex.Divergence) or (
+        isinstance(e, ex.Derivative) and dict(e.orders).get(axis) == 1
+    )
 
 
 def _holds_field(e: ex.Expr) -> bool:

@@ -28,6 +28,8 @@ class Layers:
     _extended: Callable[[Array, int, int, Where], Array]
 
     def _reduced(self, e: ex.Integral | ex.Mean | ex.Sum, where: Where) -> Array:
+        if getattr(self, "replaced", None) is not None:
+            return replace(self, replaced=None)._reduced(e, where)  # type: ignore[type-var]
         plain = {self.setting.number[c] for c in e.over if not c.endswith("'")}
         value = self.value(e.operand, where.without(plain))
         for name in e.over:

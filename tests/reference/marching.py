@@ -118,6 +118,8 @@ class Rates:
         accelerations: dict[str, Array] = {}
         for equation in self.setting.problem.equations:
             name, value = self._solved(equation, view, state.shape[0])
+            if self.setting.problem.numerics.upwind is not None and self.orders[name] == 1:
+                value = view.upwinded(name, lambda v, e=equation: self._solved(e, v, state.shape[0])[1])  # type: ignore[misc]
             if self.orders[name] == 2:
                 moving[name], accelerations[name] = view.velocities[name], value
             else:

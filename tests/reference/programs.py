@@ -96,7 +96,11 @@ class _Writer(Terms):
         length = self._length(cells, kind)
         coordinates = ", ".join([*extents, f"{self.time} in [0, {length}]"])
         march = f"march {self.scheme}" + (f" along {self.time}" if self.time != "t" else "")
-        shown = [f"grid {', '.join(f'{c}: {n}' for c, n in cells.items())}"] if cells else []
+        plain = all(u.components == 1 and not u.is_complex and not u.second_order for u in self.unknowns)
+        biased = ""
+        if self.style == "transport" and kind == "explicit" and plain and rng.random() < 0.6:
+            biased = f", upwind {rng.choice([1, 3, 5])}"
+        shown = [f"grid {', '.join(f'{c}: {n}' for c, n in cells.items())}{biased}"] if cells else []
         shown += [f"order {self.order}"] if self.order != 2 or rng.random() < 0.2 else []
         lines = [
             f'model random_{seed} "Drawn from seed {seed}."',

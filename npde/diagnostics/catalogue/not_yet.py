@@ -85,14 +85,6 @@ ABSORBING = Code(
     "Layers absorb waves of complex fields: a steady equation such as `lap(u) + k^2*u = s`, linear wherever it holds derivatives.",
     heat(equation="dtt(u) = dxx(u)", boundary="boundary absorbing(0.1)", more="initial dt(u) = 0"),
 )
-UPWIND = Code(
-    "N0966",
-    "'upwind' differences are not supported yet.",
-    "first derivatives are centered",
-    "Centered differences with a Runge-Kutta scheme of order three or four (`ssprk3`, `rk4`) march smooth advection "
-    "stably.",
-    heat(equation="dt(u) = -dx(u)", grid="grid x: 32, upwind 3"),
-)
 LAP_AT_WALL = Code(
     "N0968",
     "'lap' in a wall condition needs what it is along the wall.",

@@ -177,3 +177,31 @@ NOT_FINITE = Code(
     "The ends must differ in floating-point numbers, or the cells would have no width.",
     heat(coordinates="coordinates x in [1e20, 1e20 + 1], t in [0, 1]"),
 )
+NOTHING_UPWIND = Code(
+    "N0640",
+    "'upwind' changes nothing here.",
+    "no equation transports its own field",
+    "Upwind-biased differences replace first derivatives of a field in its own equation, as in `dt(u) = -v*dx(u)` or "
+    "`dt(u) = -dx(u^2)/2`. Derivatives of other fields stay centered, as do those under other operators.",
+    heat(grid="grid x: 32, upwind 3"),
+    severity="warning",
+)
+UPWIND_FLUX = Code(
+    "N0641",
+    "The speed of this flux is not known for 'upwind'.",
+    "couples components",
+    "The flux of a component may depend on it and on what is not differentiated here; where components of one field "
+    "are mixed, the speeds are those of a matrix. Write one equation a component, `dt(w[0]) = …`, or leave 'upwind' out.",
+    heat(
+        field="field w[2](x, t)", equation="dt(w) = -dx(w[0]*w)", initial="initial w = 0", grid="grid x: 32, upwind 1"
+    ),
+)
+WRONG_SIDE = Code(
+    "N0642",
+    "The conditions across '{coordinate}' stand at the wrong side.",
+    "{why}",
+    "Advection needs its condition where it enters, and none where it leaves; a third derivative needs two conditions "
+    "at one side and one at the other, by its sign. On the other side there is no solution that depends on the data "
+    "continuously, and a march grows without bound.",
+    heat(equation="dt(u) = dx(u)", boundary="boundary x = 0: u = 0\nboundary x = 1: outflow"),
+)
