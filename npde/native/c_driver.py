@@ -11,6 +11,7 @@ from npde.native.c_expression import Real, powers
 from npde.native.c_kernel import KernelWriter
 from npde.native.c_layout import CHUNK, Layout
 from npde.native.c_march import COPY_IN, MARCH, MARCH_BACK, STRUCTS
+from npde.native.c_vector import vectors
 from npde.native.program import Program
 from npde.native.values import Fill, Map, Values
 
@@ -50,7 +51,7 @@ def c_file(title: str, programs: tuple[Program, ...], real: Real, dt: float, cha
     starts = any(p.name == "first_step" for p in programs)
     head = _head(title, layout, real, dt, channels, carried, len(values.arguments), sizes)
     text = "\n".join(
-        [head, _helpers(programs, real), STRUCTS, *kernels, _loading(values, layout, fields), _moving(layout),
+        [head, vectors(real), _helpers(programs, real), STRUCTS, *kernels, _loading(values, layout, fields), _moving(layout),
          _stepping(starts, adjoint), MARCH_BACK if adjoint else MARCH]
     )  # fmt: skip
     return CFile(text, layout, programs, tuple(fields))
@@ -79,8 +80,10 @@ def _head(
 
 #ifdef __GNUC__
 #define EDGE __attribute__((cold, noinline)) /* short loops along the edges: compiled for size */
+#define SWEEP __attribute__((noinline)) /* pointers of a loop in a function of its own stay in registers */
 #else
 #define EDGE
+#define SWEEP
 #endif
 
 typedef {real} T;
@@ -132,6 +135,9 @@ def _helpers(programs: tuple[Program, ...], real: Real) -> str:
         half = n // 2
         root = "x" if half == 1 else f"power_{half}(x)"
         lines.append(f"static inline T power_{n}(T x) {{ const T y = {root}; return y * y{' * x' if n % 2 else ''}; }}")
+        body = f"const V y = {root.replace('power_', 'lanes_power_')}; return y * y{' * x' if n % 2 else ''};"
+        lines.append(f"static inline V lanes_power_{n}(V x) {{ {body} }}")
+        lines.append(f"#define vector_power_{n}(x) _Generic((x), V: lanes_power_{n}, default: power_{n})(x)")
     return "\n".join(lines)
 
 

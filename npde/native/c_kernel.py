@@ -5,6 +5,7 @@ from __future__ import annotations
 from npde.native.c_border import BorderWriter
 from npde.native.c_layout import CHUNK
 from npde.native.c_values import Nest
+from npde.native.c_vector import vector_body
 from npde.native.program import Sweep, Write, parts
 from npde.native.values import Box
 
@@ -56,7 +57,7 @@ class KernelWriter(BorderWriter):
 
     def _function(self, name: str, body: list[str], *, cold: bool) -> None:
         self.lines += [
-            f"{'EDGE ' if cold else ''}static void {name}(const Frame *f, long lo, long hi, int first, int last)",
+            f"{'EDGE' if cold else 'SWEEP'} static void {name}(const Frame *f, long lo, long hi, int first, int last)",
             "{",
             *(f"    {line}" for line in self._head()),
             *(f"    {line}" for line in body),
@@ -116,9 +117,20 @@ class KernelWriter(BorderWriter):
             interval = box[last_axis]
             assert interval is not None
             bounds = ("start", "stop") if chunked else (str(interval[0]), str(interval[1]))
-            if interval[1] - interval[0] >= 4:
-                inner.append(f"#pragma omp simd{reduction}")
-            inner += [f"for (long j = {bounds[0]}; j < {bounds[1]}; ++j) {{", *body, "}"]
+            lines = (interval[1] - interval[0]) % self.layout.lanes == interval[0] % self.layout.lanes == 0
+            wide = vector_body(nest.body, [name for _, name in sums]) if lines else None
+            if wide is not None:
+                inner += [f"V {name}_lanes = {{0}};" for _, name in sums]
+                inner += [
+                    f"for (long j = {bounds[0]}; j < {bounds[1]}; j += LANES) {{",
+                    *(f"    {w}" for w in wide),
+                    "}",
+                ]
+                inner += [f"{name} = total({name}_lanes);" for _, name in sums]
+            else:
+                if interval[1] - interval[0] >= 4:
+                    inner.append(f"#pragma omp simd{reduction}")
+                inner += [f"for (long j = {bounds[0]}; j < {bounds[1]}; ++j) {{", *body, "}"]
         else:
             inner += ["{", *body, "}"]
         unit = "unit" if chunked else self._unit(box)

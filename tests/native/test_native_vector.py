@@ -1,0 +1,80 @@
+"""Loops over whole cache lines: where they are written, and that they are what the plain loop is."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import npde
+from npde.native.c_vector import vector_body
+from npde.native.kernels import lower
+
+TEXT = """model m
+coordinates x, y in [0, 1], t in [0, 0.0004]
+field u(x, y, t)
+learn D = 0.1, a(x, y) = 1
+dt(u) = {rate}
+boundary periodic
+initial u = 1 + 0.2*sin(2*pi*x)*cos(2*pi*y)
+grid x: 9, y: {cells}
+order {order}
+march euler, steps: 4
+"""
+
+
+def text(rate: str, cells: int, dtype: str, order: int = 2) -> str:
+    model = npde.parse(TEXT.format(rate=rate, cells=cells, order=order))
+    return lower(model._compilation().graph).forward(dtype).text
+
+
+def test_statements_become_those_of_vectors() -> None:
+    body = [
+        "const T s = u[j - 1] + u[j + 2];",
+        "const T k = D * 2;",
+        "w[j] = power_2(s) * k;",
+        "v[j] += s;",
+        "sum_0 += s;",
+    ]
+    assert vector_body(body, ["sum_0"]) == [
+        "const V s = BEFORE(u + j, 1) + AFTER(u + j, 2);",
+        "const T k = D * 2;",
+        "put(w + j, vector_power_2(s) * k);",
+        "put(v + j, at(v + j) + s);",
+        "sum_0_lanes += s;",
+    ]
+
+
+@pytest.mark.parametrize(
+    "line", ["w[j] = expf(u[j]);", "w[j] = ((u[j] > 0) ? u[j] : 0);", "w[j] = 2;", "w[j + 1] = u[j];"]
+)
+def test_what_is_more_than_arithmetic_stays_a_plain_loop(line: str) -> None:
+    assert vector_body([line], []) is None
+
+
+@pytest.mark.parametrize(
+    ("cells", "dtype", "is_wide"),
+    [(16, "float", True), (24, "float", False), (24, "double", True), (7, "double", False)],
+)
+def test_rows_of_whole_lines_only(cells: int, dtype: str, is_wide: bool) -> None:
+    assert ("j += LANES" in text("D*lap(u)", cells, dtype)) == is_wide
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("order", [2, 4, 6])
+@pytest.mark.parametrize("rate", ["D*lap(u) - u^3/(1 + D^2)", "div(a*grad(u)) + D*u", "D*dx(u)*dy(u) + tanh(u)"])
+def test_vectors_and_torch_agree(rate: str, order: int, dtype: torch.dtype) -> None:
+    model = npde.parse(TEXT.format(rate=rate, cells=32, order=order))
+    found = []
+    for backend in ("torch", "native"):
+        net = model.compile(backend=backend, dtype=dtype)
+        state = net.initial_state(2).requires_grad_()
+        result = net(state)
+        found.append(
+            [
+                result.detach(),
+                *torch.autograd.grad(result.square().sum(), (state, *net.parameters()), allow_unused=True),
+            ]
+        )
+    near = 1e-12 if dtype == torch.float64 else 2e-5
+    for plain, wide in zip(*found, strict=True):
+        assert plain is wide is None or torch.allclose(plain, wide, rtol=near, atol=near * float(plain.abs().max()))
