@@ -65,10 +65,13 @@ INPUTS: dict[str, Callable[[int], dict[str, torch.Tensor]]] = {
 
 
 def march(name: str) -> tuple[npde.Model, dict[str, torch.Tensor]]:
-    """The fields of an example over time, `[T, (n,) *grid]`."""
+    """The fields of an example over time, `[T, (n,) *grid]`; one frame of a steady one."""
     model = npde.load(EXAMPLES / f"{name}.npde")
     torch.manual_seed(0)
     net = model.compile(dtype=torch.float64)
+    if model.problem.marching is None:
+        with torch.no_grad():
+            return model, net.unpack(net())
     every = max(1, net.STEPS // FRAMES)
     with torch.no_grad():
         states = net.march(**INPUTS.get(name, lambda _: {})(net.STEPS), every=every)[0]
@@ -82,7 +85,8 @@ def draw(name: str, model: npde.Model, fields: dict[str, torch.Tensor], path: Pa
     axes.set_axis_off()
     dimension = len(model.problem.space)
     field = fields[SHOWN.get(name, next(iter(fields)))]
-    field = field.abs() if field.is_complex() else field
+    if field.is_complex():
+        field = field.real if name == "helmholtz" else field.abs()
     if dimension == 0:
         curves = torch.cat([f.reshape(len(f), -1) for f in fields.values()], dim=1)
         axes.plot(curves.numpy(), linewidth=1.2)

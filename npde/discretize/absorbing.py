@@ -4,6 +4,8 @@ Inside a layer of width w at the ends of an axis, d deep, with the time factor e
 
     ∂_x → (1/s) ∂_x,      s = 1 + i σ/k₀,      σ = (m + 1) ln(1/R)/(2 w) (d/w)^m
 
+Equations of second order in time for real fields get a damped layer instead, -2μ dt(u) on the right side, μ quadratic in d.
+
 A wave e^{ik₀x} that enters the layer returns, in the continuous problem, with the amplitude R. The degree m is the order of the
 scheme (quadratic at order 2): the stretched solution has m continuous derivatives, and the stencils need as many. The field is zero
 behind the layer, and coefficients inside it take the value at its inner edge.
@@ -24,7 +26,7 @@ from npde.diagnostics.catalogue import not_yet as codes
 from npde.discretize.numeric import Unknown as NotKnown
 from npde.discretize.samples import Samples
 from npde.discretize.scheme import Axis, GhostRule, Grid
-from npde.model.problem import Input, LearnedCoefficient
+from npde.model.problem import Absorbing, Input, LearnedCoefficient
 from npde.source import Span
 from npde.symbolic import operators as op
 from npde.symbolic.calculus import Calculus, values
@@ -37,6 +39,9 @@ from npde.symbolic.variation import variation
 
 REFLECTION = 1e-6
 """R: what returns of a wave that enters a layer at a right angle."""
+
+DAMPED = 1e-3
+"""The same for a damped layer: a steeper one would reflect at its edge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,8 @@ def absorbed(system: System, grid: Grid) -> System:
     """
     if not system.problem.absorbing:
         return system
+    if all(u.part == "value" for u in system.unknowns) and system.is_second_order:
+        return _damped(system, grid)
     layers = layers_of(system, grid)
     stretching = _Stretching(system, layers, calculus_of(system))
     unknowns = frozenset(u.symbol for u in system.unknowns)
@@ -101,7 +108,7 @@ def layers_of(system: System, grid: Grid) -> tuple[Layer, ...]:
     for absorbing in system.problem.absorbing:
         axis = next(a for a in grid.axes if a.name == absorbing.coordinate)
         x = next(s for s, m in system.symbols if m == CoordinateMeaning(axis.name))
-        k0 = wave_number(system, grid, x, absorbing.span)
+        k0 = wave_number(system, grid, x, absorbing)
         degree = system.problem.numerics.order
         peak = (degree + 1) * math.log(1 / REFLECTION) / (2 * float(absorbing.width))
         ends = (_exact(axis.lower), _exact(axis.upper), _exact(absorbing.width))
@@ -134,6 +141,36 @@ def _cells(width: float, axis: Axis) -> int:
 
 def _exact(value: object) -> sp.Expr:
     return sp.Float(value) if isinstance(value, float) else sp.Rational(value)
+
+
+# --- damping ----------------------------------------------------------------------------------------------------------
+
+
+def _damped(system: System, grid: Grid) -> System:
+    """Velocities damped inside the layers: `DAMPED` returns of a wave that enters at a right angle and turns at the end."""
+    unknowns = frozenset(u.symbol for u in system.unknowns)
+    classifier = Classifier(system.problem, calculus_of(system), dict(system.symbols), unknowns)
+    rates, terms = list(system.rates), list(system.terms)
+    for k, u in enumerate(system.unknowns):
+        if not u.is_velocity:
+            continue
+        field = next(j for j, v in enumerate(system.unknowns) if v.field == u.field and not v.is_velocity)
+        for absorbing in system.problem.absorbing:
+            axis = next(a for a in grid.axes if a.name == absorbing.coordinate)
+            x = next(s for s, m in system.symbols if m == CoordinateMeaning(axis.name))
+            speed = math.sqrt(
+                _size([_principal(t.expression, x) for t in system.terms[k] if t.order == 2], system, grid, field)
+            )
+            if not speed > 0:
+                raise Refused(codes.ABSORBING.at(absorbing.span, why=f"'{u.field}' is no wave along '{axis.name}'"))
+            width = _exact(absorbing.width)
+            peak = sp.Float(f"{3 * speed * math.log(1 / DAMPED) / float(absorbing.width):.12g}")
+            below = op.Relu(_exact(axis.lower) + width - x) / width
+            above = op.Relu(x - _exact(axis.upper) + width) / width
+            damping = -peak * (below**2 + above**2) * u.symbol
+            rates[k] = rates[k] + damping
+            terms[k] = (*terms[k], classifier.term(damping, absorbing.span))
+    return replace(system, rates=tuple(rates), terms=tuple(terms))
 
 
 # --- stretching -------------------------------------------------------------------------------------------------------
@@ -255,24 +292,39 @@ class _Stretching:
 # --- the wave number --------------------------------------------------------------------------------------------------
 
 
-def wave_number(system: System, grid: Grid, x: sp.Symbol, span: Span) -> float:
-    """k₀ along an axis at the start values: √(|c₀|/|c₂|) for the steady equation c₂ ∂²u + c₀ u = …, inputs taken as 1.
+def wave_number(system: System, grid: Grid, x: sp.Symbol, absorbing: Absorbing) -> float:
+    """k₀ along an axis at the start values: √(|c₀|/|c₂|) for the steady equation c₂ ∂²u + c₀ u = …, inputs taken as 1. Where a
+    field is marched, that of its initial data, √(∫|∂u|²/∫|u|²), or one wavelength in the layer if they are not known.
 
     Raises:
         Refused: there is none.
     """
+    parts = [k for k, u in enumerate(system.unknowns) if u.part == "re"]
+    if not parts:
+        raise Refused(codes.ABSORBING.at(absorbing.span, why="its field is real"))
+    if system.kind == "evolution":
+        return _initial_wave_number(system, grid, x, absorbing)
     squares = []
-    for k, part in enumerate(system.unknowns):
-        if part.part == "re":
-            rates = [system.terms[k], system.terms[k + 1]]
-            below = _size(
-                [_principal(t.expression, x) for terms in rates for t in terms if t.order == 2], system, grid, k
-            )
-            above = _size([t.expression for terms in rates for t in terms if not t.order and t.linear], system, grid, k)
-            squares.append(above / below if below else 0.0)
-    if not squares or not min(squares) > 0:
-        raise Refused(codes.ABSORBING.at(span, why="the equation has no wave number"))
+    for k in parts:
+        rates = [system.terms[k], system.terms[k + 1]]
+        below = _size([_principal(t.expression, x) for terms in rates for t in terms if t.order == 2], system, grid, k)
+        above = _size([t.expression for terms in rates for t in terms if not t.order and t.linear], system, grid, k)
+        squares.append(above / below if below else 0.0)
+    if not min(squares) > 0:
+        raise Refused(codes.ABSORBING.at(absorbing.span, why="the equation has no wave number"))
     return math.sqrt(sum(squares) / len(squares))
+
+
+def _initial_wave_number(system: System, grid: Grid, x: sp.Symbol, absorbing: Absorbing) -> float:
+    samples = Samples(system, grid, system.problem.numerics.order)
+    whole, slopes = 0.0, 0.0
+    try:
+        for u in system.unknowns:
+            whole += float(np.mean(samples.value(u.symbol) ** 2))
+            slopes += float(np.mean(samples.value(op.Diff(u.symbol, x, 1)) ** 2))
+    except NotKnown:
+        slopes = 0.0
+    return math.sqrt(slopes / whole) if slopes > 0 and whole > 0 else 2 * math.pi / float(absorbing.width)
 
 
 def _size(parts: list[sp.Expr], system: System, grid: Grid, index: int) -> float:

@@ -90,6 +90,7 @@ def build(system: System) -> Scheme:
         steps=steps,
         bound=bound,
         warnings=collector.warnings,
+        layers=layer_cells(system, grid),
     )
 
 

@@ -17,6 +17,7 @@ from npde.diagnostics import InternalError
 from npde.discretize import stencils
 from npde.discretize.numeric import Array, Unknown, ascending, pointwise
 from npde.discretize.scheme import Grid, Stencil
+from npde.discretize.stretching import stretch_values
 from npde.model.problem import Input, LearnedClosure, LearnedCoefficient, LearnedStencil
 from npde.symbolic import operators as op
 from npde.symbolic.calculus import REDUCING
@@ -127,6 +128,8 @@ class Samples:
                 return sum(parts[1:], parts[0])
             case op.Hold():
                 return self.value(e.args[0], at)
+            case op.Stretch():
+                return stretch_values(e, self.value(e.args[0], at))
             case op.Component():
                 whole = self.value(e.args[0], at)
                 return whole[int(e.args[1])][None] if len(whole) > 1 else whole

@@ -24,11 +24,8 @@ from npde.symbolic.system import System
 
 
 def check(system: System, collector: Collector) -> None:
-    """Refuse what is not built yet (absorbing layers), and walls that no closure fits."""
+    """Refuse walls that no closure fits."""
     problem = system.problem
-    if system.kind == "evolution":
-        for layer in problem.absorbing:
-            collector.add(not_yet.ABSORBING.at(layer.span, why="nothing is steady"))
     for c in problem.space:
         if c.name not in problem.periodic:
             _check_bounded(system, c.name, collector)

@@ -7,6 +7,7 @@ import sys
 import torch
 
 from tests.convergence.convergence_space import cases
+from tests.convergence.convergence_steady import studies as steady
 from tests.convergence.convergence_study import Study, table
 from tests.convergence.convergence_time import studies
 
@@ -15,7 +16,11 @@ def main(arguments: list[str]) -> int:
     """Print the tables; the status is 1 if a row does not hold."""
     torch.set_num_threads(1)
     quick, low = "--quick" in arguments, 0
-    tables: tuple[tuple[str, list[Study]], ...] = (("space", list(cases())), ("time", list(studies())))
+    tables: tuple[tuple[str, list[Study]], ...] = (
+        ("space", list(cases())),
+        ("time", list(studies())),
+        ("steady", list(steady())),
+    )
     for title, rows in tables:
         for line in table(title, (r for r in rows if not (quick and r.slow))):
             sys.stdout.write(line + "\n")

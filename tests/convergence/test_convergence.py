@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 
 from tests.convergence.convergence_space import Case, cases
+from tests.convergence.convergence_steady import Steady
+from tests.convergence.convergence_steady import studies as steady
 from tests.convergence.convergence_time import Study, studies
 
 TIMES = list(studies())
 SPACES = list(cases())
+STEADY = list(steady())
 
 
 @pytest.mark.parametrize("study", [s for s in TIMES if not s.slow], ids=lambda s: s.name)
@@ -34,6 +37,19 @@ def test_order_in_space(case: Case) -> None:
 @pytest.mark.parametrize("case", [c for c in SPACES if c.slow], ids=lambda c: c.name)
 def test_order_in_space_of_more_operators(case: Case) -> None:
     row = case.row()
+    assert row.holds, row.line()
+
+
+@pytest.mark.parametrize("study", [s for s in STEADY if not s.slow], ids=lambda s: s.name)
+def test_order_of_a_steady_problem(study: Steady) -> None:
+    row = study.row()
+    assert row.holds, row.line()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("study", [s for s in STEADY if s.slow], ids=lambda s: s.name)
+def test_order_of_more_steady_problems(study: Steady) -> None:
+    row = study.row()
     assert row.holds, row.line()
 
 

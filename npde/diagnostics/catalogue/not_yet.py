@@ -82,8 +82,9 @@ ABSORBING = Code(
     "N0965",
     "An 'absorbing' layer is not supported here: {why}.",
     "no wave that a layer could absorb",
-    "Layers absorb waves of complex fields: a steady equation such as `lap(u) + k^2*u = s`, linear wherever it holds derivatives.",
-    heat(equation="dtt(u) = dxx(u)", boundary="boundary absorbing(0.1)", more="initial dt(u) = 0"),
+    "Layers absorb waves: of complex fields, steady (`lap(u) + k^2*u = s`) or marched (Schroedinger), by complex stretching, for "
+    "which equations are linear wherever they hold derivatives; of real fields of second order in time by damping.",
+    heat(boundary="boundary absorbing(0.1)"),
 )
 LAP_AT_WALL = Code(
     "N0968",
