@@ -192,7 +192,11 @@ class Network:
             return False
         if any(parameter.steps is not None for parameter in self._constant("graph").parameters):
             return False
-        expressions = (*system.rates, *(wall.data for wall in system.walls), *(g.data for g in scheme.ghosts))
+        expressions = (
+            *system.rates,
+            *(wall.data for wall in system.walls),
+            *(d for g in scheme.ghosts for d in g.data),
+        )
         used = {symbol.name for expression in expressions for symbol in expression.free_symbols}
         return marching not in used
 

@@ -163,9 +163,10 @@ def test_it_agrees_with_the_interpreter(name: str) -> None:
     assert difference(found, expected) < 1e-9
 
 
-def test_the_example_agrees_with_the_interpreter() -> None:
-    text = (EXAMPLES / "helmholtz.npde").read_text()
-    compilation, net = compiled(text, overrides=Overrides(grid={"x": 12, "y": 11}))
+@pytest.mark.parametrize("name", ["bratu", "helmholtz", "poisson"])
+def test_examples_agree_with_the_interpreter(name: str) -> None:
+    text = (EXAMPLES / f"{name}.npde").read_text()
+    compilation, net = compiled(text, overrides=Overrides(grid={"x": 10, "y": 9}))
     perturb(net)
     found = net().detach().numpy()
     expected = solve(compilation.problem, physical(net, compilation.problem), wave_number=40.0)
