@@ -64,7 +64,8 @@ def _hoist_block(block: Block, blocks: dict[str, Block], builder: BlockBuilder, 
         elif node.name in wanted:
             exported[fixed[node.name]] = None
             kept.append(replace(node, layer=Coefficient(fixed[node.name]), inputs=()))
-    return replace(block, nodes=tuple(kept))
+    read = {i for n in kept for i in n.inputs} | set(block.outputs)
+    return replace(block, nodes=tuple(n for n in kept if n.name in read or not isinstance(n.layer, CoordinateArray)))
 
 
 def _invariant(node: Node, fixed: dict[str, str], blocks: dict[str, Block]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 
 from npde.graph.graph import Block, LayerGraph, Node
@@ -68,7 +69,9 @@ def _block(facts: Facts, block: Block) -> Iterator[str]:
     by_name = {n.name: n for n in block.nodes}
     for node in block.nodes:
         yield from _node(facts, block, node, tuple(by_name[i] for i in node.inputs), graph)
-    yield f"  return {', '.join(block.outputs)}"
+    first, *rest = textwrap.wrap(", ".join(block.outputs), WIDTH - 9)
+    yield f"  return {first}"
+    yield from (f"         {line}" for line in rest)
 
 
 def _node(facts: Facts, block: Block, node: Node, inputs: tuple[Node, ...], graph: LayerGraph) -> Iterator[str]:
