@@ -50,6 +50,10 @@ class MarchWriter(EndsWriter):
             with w.indented():
                 w.line(f"state = self.initial_state({batch}{keywords})")
             w.line("self._check_state(state)")
+            if self.inputs:
+                w.line("if not torch.compiler.is_compiling() and state.shape[0] not in (1, batch):")
+                with w.indented():
+                    w.line('raise ValueError(f"the state has a batch of {state.shape[0]}, the inputs have {batch}")')
             if self.sequences:
                 w.line(f"steps = {self.sequences[0].name}.shape[1] if steps is None else steps")
                 for item in self.sequences:

@@ -236,3 +236,20 @@ def test_values_of_the_wrong_shape_are_refused_by_name(name: str, value: object)
         setattr(net, name, value)
     net.c = 0.5
     assert net.c.tolist() == [0.5] * 32
+
+
+def test_a_state_of_another_batch_than_the_inputs_is_refused() -> None:
+    net = compiled(DRIVEN)
+    signal = torch.zeros(3, 6, 3, dtype=torch.float64)
+    with pytest.raises(ValueError, match="the state has a batch of 2, the inputs have 3"):
+        net(signal, net.initial_state(2))
+    assert net(signal, net.initial_state(1)).shape == (3, 6)
+
+
+def test_pack_takes_real_values_for_complex_fields_and_not_the_other_way_round() -> None:
+    text = FISHER.replace("u(x, t)", "u(x, t), psi(x, t) complex") + "i*dt(psi) = -dxx(psi)\ninitial psi = 0\n"
+    net = compiled(text)
+    ones = torch.ones(2, 32, dtype=torch.float64)
+    assert net.pack(u=ones, psi=2 * ones)[0, :, 0].tolist() == [1, 2, 0]
+    with pytest.raises(TypeError, match="field 'u' is real, got torch.complex128"):
+        net.pack(u=ones * 1j, psi=ones)

@@ -213,7 +213,11 @@ class Fisher(nn.Module):
             value = fields[name]
             if value.dim() == 1 + len(self.GRID):
                 value = value.unsqueeze(1)
-            value = torch.cat((value.real, value.imag), dim=1) if is_complex else value
+            if value.is_complex() and not is_complex:
+                raise TypeError(f"field '{name}' is real, got {value.dtype}")
+            if is_complex:
+                value = value + 0j  # real values are complex ones, too
+                value = torch.cat((value.real, value.imag), dim=1)
             if tuple(value.shape[1:]) != (channels, *self.GRID):
                 raise ValueError(f"field '{name}' must be {['B', *self.GRID]}, got {list(fields[name].shape)}")
             parts.append(value.to(self.unit))

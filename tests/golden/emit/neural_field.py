@@ -112,6 +112,8 @@ class NeuralField(nn.Module):
         if state is None:
             state = self.initial_state(batch, features=features)
         self._check_state(state)
+        if not torch.compiler.is_compiling() and state.shape[0] not in (1, batch):
+            raise ValueError(f"the state has a batch of {state.shape[0]}, the inputs have {batch}")
         steps = self.STEPS - start if steps is None else steps
         if steps < 0 or start < 0:
             raise ValueError(f"steps and start must not be negative, got {steps} and {start}")
@@ -221,7 +223,11 @@ class NeuralField(nn.Module):
             value = fields[name]
             if value.dim() == 1 + len(self.GRID):
                 value = value.unsqueeze(1)
-            value = torch.cat((value.real, value.imag), dim=1) if is_complex else value
+            if value.is_complex() and not is_complex:
+                raise TypeError(f"field '{name}' is real, got {value.dtype}")
+            if is_complex:
+                value = value + 0j  # real values are complex ones, too
+                value = torch.cat((value.real, value.imag), dim=1)
             if tuple(value.shape[1:]) != (channels, *self.GRID):
                 raise ValueError(f"field '{name}' must be {['B', *self.GRID]}, got {list(fields[name].shape)}")
             parts.append(value.to(self.unit))
