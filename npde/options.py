@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Literal
+
+from npde.records import dataclass
 
 NetworkKind = Literal["cnn", "mlp", "rnn"]
 FreeKind = Literal["none", "kernels", "layers"]

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "npde"
 
-FOUNDATION = {"source": set(), "options": {"source"}, "diagnostics": {"source"}}
+FOUNDATION = {"records": set(), "source": set(), "options": {"records", "source"}, "diagnostics": {"source"}}
 """What everything may import, and what that may import itself."""
 
 PIPELINE = ("syntax", "model", "symbolic", "discretize", "graph", "emit", "native")

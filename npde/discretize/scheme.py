@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, TypeAlias
 
@@ -10,6 +9,7 @@ import sympy as sp
 
 from npde.diagnostics import Diagnostic
 from npde.model.problem import Exact, Side
+from npde.records import dataclass
 from npde.symbolic.system import System
 
 

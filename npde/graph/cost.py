@@ -18,7 +18,6 @@ Bytes are those of an unfused run: every node reads its inputs once and writes i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil, log2, prod
 from typing import assert_never
@@ -75,6 +74,7 @@ from npde.graph.layers import (
     Unflatten,
     Weight,
 )
+from npde.records import dataclass
 from npde.symbolic.operators import AbsoluteValue, Maximum, Minimum, Relu, Step, Where
 
 TRANSCENDENTAL = 10

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
@@ -12,6 +11,7 @@ import sympy as sp
 from npde.discretize.scheme import Scheme
 from npde.graph.layers import Call, InputArray, Layer, Loop
 from npde.options import CompileOptions, NetworkKind
+from npde.records import dataclass
 from npde.source import NOWHERE, Span
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ written: emitters and views match on these classes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, TypeAlias
 
@@ -44,6 +43,7 @@ from npde.graph.solve_layers import (
 from npde.graph.solve_layers import (
     SteadySolve as SteadySolve,
 )
+from npde.records import dataclass
 
 # --- sources ----------------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from npde.diagnostics.catalogue import conditions as codes
@@ -13,6 +12,7 @@ from npde.model.problem import Condition, Coordinate, Exact, Field, Outflow, Sid
 from npde.model.scope import Scope
 from npde.model.walls import WallClause
 from npde.model.words import spell
+from npde.records import dataclass
 from npde.source import NOWHERE, Span
 from npde.syntax import tree
 

@@ -7,10 +7,11 @@ some coordinates. Scalars broadcast against any shape; `*` and `/` between equal
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 from typing import Literal, TypeAlias, TypeVar
 
+from npde.records import dataclass
 from npde.source import NOWHERE, Span
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 from typing import Literal, TypeAlias
 
 from npde.model.expression import Expr
 from npde.options import NetworkKind
+from npde.records import dataclass
 from npde.source import NOWHERE, Source, Span
 
 Exact: TypeAlias = Fraction | float

@@ -7,12 +7,12 @@ its components), then the velocities in the same layout.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import sympy as sp
 
 from npde.model.problem import Input, LearnedClosure, LearnedCoefficient, LearnedStencil, Problem, Side
+from npde.records import dataclass
 from npde.source import Span
 
 Part = Literal["value", "re", "im"]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+from npde.records import dataclass
 from npde.source import Span
 from npde.syntax import refuse, tree
 from npde.syntax.spelling import SUPERSCRIPTS, ascii_name, prefix_operator, sign

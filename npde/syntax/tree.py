@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, TypeAlias
 
+from npde.records import dataclass
 from npde.source import NOWHERE, Source, Span
 
 
