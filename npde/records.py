@@ -62,7 +62,7 @@ else:
             raise dataclasses.FrozenInstanceError(f"cannot assign to field '{name}'")
         object.__setattr__(self, name, value)
 
-    def __delattr__(self, name):
+    def __delattr__(self, name):  # noqa: ARG001 - Python's protocol
         raise dataclasses.FrozenInstanceError(f"cannot delete field '{name}'")
 
     @recursive_repr()

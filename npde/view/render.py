@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, assert_never, get_args
+from typing import TYPE_CHECKING, Literal, assert_never, get_args
 
 from npde.diagnostics import DiagnosticError
 from npde.diagnostics.catalogue.unsupported import NOT_YET
 from npde.graph.graph import LayerGraph
-from npde.view.drawing import Drawing, compose
-from npde.view.facts import Facts
+
+if TYPE_CHECKING:
+    from npde.view.drawing import Drawing
 
 Format = Literal["txt", "json", "dot", "mmd", "svg", "png", "html", "onnx"]
 
@@ -31,21 +32,23 @@ def render(graph: LayerGraph, kind: Format) -> str | bytes:
 
             return to_json(graph)
         case "dot":
+            from npde.view.facts import Facts
             from npde.view.markup import dot
 
             return dot(Facts(graph))
         case "mmd":
+            from npde.view.facts import Facts
             from npde.view.markup import mermaid
 
             return mermaid(Facts(graph))
         case "svg":
             from npde.view.svg import svg
 
-            return svg(drawing(Facts(graph)))
+            return svg(drawing(graph))
         case "png":
             from npde.view.png import png
 
-            return png(drawing(Facts(graph)))
+            return png(drawing(graph))
         case "html":
             from npde.view.page import page
 
@@ -63,6 +66,10 @@ def render(graph: LayerGraph, kind: Format) -> str | bytes:
             assert_never(kind)
 
 
-def drawing(facts: Facts) -> Drawing:
+def drawing(graph: LayerGraph) -> Drawing:
     """The model-level picture under the model's name and equations."""
+    from npde.view.drawing import compose
+    from npde.view.facts import Facts
+
+    facts = Facts(graph)
     return compose(facts.graph.name, facts.equations, facts.caption, facts.diagrams)
