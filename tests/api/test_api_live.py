@@ -251,5 +251,5 @@ def test_pack_takes_real_values_for_complex_fields_and_not_the_other_way_round()
     net = compiled(text)
     ones = torch.ones(2, 32, dtype=torch.float64)
     assert net.pack(u=ones, psi=2 * ones)[0, :, 0].tolist() == [1, 2, 0]
-    with pytest.raises(TypeError, match="field 'u' is real, got torch.complex128"):
+    with pytest.raises(TypeError, match="field 'u' is real"):
         net.pack(u=ones * 1j, psi=ones)
