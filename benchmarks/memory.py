@@ -30,10 +30,6 @@ CASES = (
     ("klein_gordon", "cnn", "x=5200,y=5200", 1, 1, 2),
     ("heat_box", "cnn", "x=380,y=380,z=380", 1, 0, 2),
     ("wave", "cnn", "x=30000000", 1, 1, 3),
-    ("heat_source", "rnn", "x=60000000", 1, 0, 2),
-    ("soliton", "cnn", "x=30000000", 1, 0, 2),
-    ("diffractive", "cnn", "x=512,y=512", 128, 1, 2),
-    ("variable_heat", "cnn", "x=360,y=360", 64, 0, 2),
 )
 """Example, network, grid, batch, with gradients, steps."""
 
