@@ -27,8 +27,8 @@ from npde.discretize.stability import AGREEMENT
 from npde.model.problem import LearnedCoefficient
 from npde.symbolic import operators as op
 
-LONGEST = 60
-"""Operations of a form that is worth showing."""
+LONGEST = 120
+"""Characters of a form that is worth showing."""
 
 SPECIAL = (0.0, math.pi / 2, math.pi)
 """Wave numbers at which symbols are simple numbers."""
@@ -62,7 +62,7 @@ def _found(scheme: Scheme, wave: StrictestWave) -> sp.Expr | None:
         return None
     for value in matrix.eigenvals():
         form = _form(scheme, sp.expand(value) if matrix.rows == 1 else sp.simplify(value))
-        if form is not None and sp.count_ops(form) <= LONGEST and _agrees(scheme, form):
+        if form is not None and len(str(form)) <= LONGEST and _agrees(scheme, form):
             return form
     return None
 
@@ -104,7 +104,7 @@ class _Symbol:
 
     def __post_init__(self) -> None:
         self.system = self.scheme.system
-        self.samples = Samples(self.system, self.scheme.grid, self.scheme.order, {}, self.wave.time)
+        self.samples = Samples(self.system, self.scheme.grid, self.scheme.order, {}, self.wave.time, self.wave.state)
         self.learned = {s for s, m in self.system.symbols if isinstance(m, LearnedCoefficient) and not m.coordinates}
         self.thetas = {a.name: _exact(t) for a, t in zip(self.scheme.grid.axes, self.wave.thetas, strict=True)}
         self.moved: set[sp.Symbol] = set()

@@ -8,17 +8,20 @@ import numpy as np
 
 from npde.discretize import regions, tableaux
 from npde.discretize.numeric import Array
+from npde.discretize.reaction import State
 from npde.discretize.scheme import AdamsBashforth, Leapfrog, RungeKutta, Scheme, Steady
 from npde.discretize.stability import Case, StepAnalysis
 
 
 @dataclass(frozen=True, slots=True)
 class StrictestWave:
-    """Where the strictest restriction was found: wave numbers an axis, the sample cell, the marching coordinate."""
+    """Where the strictest restriction was found: wave numbers an axis, the sample cell, the marching coordinate, and values of
+    the unknowns other than the initial ones."""
 
     thetas: tuple[float, ...]
     sample: int
     time: float
+    state: State
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ def _analyzed(scheme: Scheme) -> tuple[StepAnalysis, list[Case]] | None:
     found = StepAnalysis(scheme.system, scheme.grid, scheme.ghosts, marched, parts, length, True)
     if found.channels > 8:
         return None
-    return found, [found.case({}, t) for t in found.times()]
+    return found, found.cases({})
 
 
 def strictest(scheme: Scheme) -> StrictestWave | None:
@@ -49,12 +52,13 @@ def strictest(scheme: Scheme) -> StrictestWave | None:
     if analyzed is None:
         return None
     analysis, cases = analyzed
-    number = min(range(len(cases)), key=lambda k: cases[k].step)
-    case = cases[number]
+    case = min(cases, key=lambda c: c.step)
     steps = _steps(analysis, case.matrices)
     sample, wave = np.unravel_index(int(np.argmin(steps)), steps.shape)
     thetas = tuple(float(t[int(wave)]) for t in analysis.thetas) if analysis.grid.axes else ()
-    return StrictestWave(thetas, int(case.chosen[int(sample) % len(case.chosen)]), analysis.times()[number])
+    return StrictestWave(
+        thetas, int(case.chosen[int(sample) % len(case.chosen)]), case.samples.time, case.samples.state
+    )
 
 
 def _steps(analysis: StepAnalysis, matrices: Array) -> Array:

@@ -30,6 +30,7 @@ from npde.discretize import regions, stencils
 from npde.discretize.closed_forms import spacing
 from npde.discretize.scheme import (
     AdamsBashforth,
+    Adaptive,
     Exponential,
     Implicit,
     ImplicitExplicit,
@@ -223,6 +224,8 @@ def _time(scheme: Scheme, smooth: Smooth) -> tuple[Vector | None, tuple[str, ...
     """The errors in time and what was assumed; a short form where the long one would fill pages."""
     if isinstance(scheme.time, Steady):
         return None, ()
+    if isinstance(scheme.time, Adaptive):
+        return None, ("in time the error follows the tolerance",)
     linear = all(degrees(e, flow_symbols(scheme)) <= {0, 1} for e in scheme.system.rates)
     if _is_long(scheme, smooth):
         return _short_form(scheme, linear)

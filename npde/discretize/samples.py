@@ -36,7 +36,8 @@ Shift = tuple[int, ...]
 class Samples:
     """Values `[components, samples]` of expressions of a system at sample cells; one sample where nothing varies.
 
-    `fixed` gives learned coefficients another value than their start, `time` the marching coordinate.
+    `fixed` gives learned coefficients another value than their start, `time` the marching coordinate, `state` unknowns other
+    values than their initial ones, the same on all sides of a cell.
     """
 
     system: System
@@ -44,6 +45,7 @@ class Samples:
     order: int
     fixed: Mapping[str, float] = field(default_factory=dict)
     time: float = 0.0
+    state: Mapping[sp.Symbol, Array] = field(default_factory=dict)
     notes: dict[str, None] = field(default_factory=dict)
     _memo: dict[tuple[sp.Expr, Shift], Array] = field(default_factory=dict)
 
@@ -88,7 +90,7 @@ class Samples:
             case CoordinateMeaning(name=name, primed=False):
                 return self._position(name, at)
             case UnknownArray():
-                return self.value(self.initial[s], at)
+                return self.state[s] if s in self.state else self.value(self.initial[s], at)
             case LearnedCoefficient(name=name) if name in self.fixed:
                 return np.array([[self.fixed[name]]])
             case LearnedCoefficient(name=name):

@@ -15,6 +15,7 @@ import sympy as sp
 from npde.discretize import closed_forms, spectrum
 from npde.discretize.linearize import Linearizer
 from npde.discretize.numeric import Array
+from npde.discretize.reaction import State, reached
 from npde.discretize.samples import Samples
 from npde.discretize.scheme import GhostRule, Grid, Leapfrog, StepBound
 from npde.discretize.spectrum import Limits, Marched, Spectrum
@@ -84,9 +85,9 @@ def assess(
     if analysis.channels > spectrum.LARGEST_CHANNELS:
         note = f"more than {spectrum.LARGEST_CHANNELS} coupled channels are not analyzed"
         return Assessment(StepBound(None, None, False, (note,)), None, Limits(math.inf), False, (), ())
-    starts = [analysis.case({}, t) for t in analysis.times()]
+    starts = analysis.cases({})
     names, ends = analysis.ends()
-    others = [analysis.case(values, t) for values in ends for t in analysis.times()]
+    others = [case for values in ends for case in analysis.cases(values)]
     first = min(starts, key=lambda c: c.step)
     hardest = min([first, *others], key=lambda c: c.step)
     now = analysis.walled(first)
@@ -112,7 +113,8 @@ def assess(
 def _notes(analysis: StepAnalysis, case: Case, unknown: Sequence[str]) -> tuple[str, ...]:
     notes = []
     if not analysis.linear:
-        notes.append("linearized over the range of the initial state")
+        further = " and where its reaction takes it" if case.samples.state else ""
+        notes.append(f"linearized over the range of the initial state{further}")
     if case.spectrum.varies:
         notes.append("coefficients frozen at sample cells")
     if case.spectrum.grows:
@@ -186,13 +188,21 @@ class StepAnalysis:
 
     # --- one case -----------------------------------------------------------------------------------------------------
 
-    def case(self, fixed: dict[str, float], time: float) -> Case:
-        """The largest step at given learned values and time."""
-        with np.errstate(all="ignore"):
-            return self._case(fixed, time)
+    def cases(self, fixed: dict[str, float]) -> list[Case]:
+        """Cases at all times; where the initial state is unstable, also at the state that the local terms lead to."""
+        found = [self.case(fixed, t) for t in self.times()]
+        if self.linear or not any(c.spectrum.grows for c in found):
+            return found
+        state = reached(found[0].samples, self.parts, self.length)
+        return found if state is None else [*found, self.case(fixed, self.times()[0], state)]
 
-    def _case(self, fixed: dict[str, float], time: float) -> Case:
-        samples = Samples(self.system, self.grid, self.order, fixed, time)
+    def case(self, fixed: dict[str, float], time: float, state: State | None = None) -> Case:
+        """The largest step at given learned values, time and state (default: the initial one)."""
+        with np.errstate(all="ignore"):
+            return self._case(fixed, time, state or {})
+
+    def _case(self, fixed: dict[str, float], time: float, state: State) -> Case:
+        samples = Samples(self.system, self.grid, self.order, fixed, time, state)
         chosen = spectrum.choose_samples(samples, self.count, self.parts)
         spacings = [float(a.spacing) for a in self.grid.axes]
         waves = Waves(self.sizes, self.thetas, spacings)

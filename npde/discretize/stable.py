@@ -123,7 +123,7 @@ def _interval(
     ends: list[dict[str, float]] = [{}, *analysis.ends()[1]]
 
     def bound(values: dict[str, float]) -> float:
-        cases = [analysis.case({**other, **values}, t) for other in ends for t in analysis.times()]
+        cases = [case for other in ends for case in analysis.cases({**other, **values})]
         missing = next((name for c in cases for name in c.unknown), None)
         if missing is not None:
             raise _Refused(learned[0].name, f"'{missing}' is not known before training or running")

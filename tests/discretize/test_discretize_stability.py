@@ -535,3 +535,18 @@ def test_formulas_hold_spacings_and_learnables_only() -> None:
     formula = scheme("dt(u) = D*dxx(u)", declare="learn D = 0.7 > 0", march="rk4, dt: auto").bound.formula
     assert isinstance(formula, sp.Expr)
     assert list(closed_forms.names(formula)) == ["D", "h_x"]
+
+
+def test_a_reaction_is_followed_to_where_it_saturates() -> None:
+    """u' = u - u³ from 0.01: the bound is that at u = 1, λ = -4 D/h² - 2, not that at the start."""
+    text = heat(
+        "dt(u) = 0.01*dxx(u) + 40*u - 40*u^3", initial="initial u = 0.01", march="euler, dt: auto", grid="x: 16"
+    )
+    bound = discretize.build(system(text)).bound
+    assert bound.value == pytest.approx(2 / (4 * 0.01 * 256 + 80), rel=1e-2)
+    assert any("where its reaction takes it" in note for note in bound.notes)
+
+
+def test_a_reaction_without_a_saturated_state_is_left_alone() -> None:
+    text = heat("dt(u) = 0.01*dxx(u) + u^2", initial="initial u = 1", march="euler, dt: auto", grid="x: 16")
+    assert discretize.build(system(text)).bound.value == pytest.approx(2 / (4 * 0.01 * 256 - 2), rel=1e-6)
