@@ -8,7 +8,8 @@ With s the distance from the wall into the domain in cells, cell j at s_j = j + 
 so that with M_ic = B_i[s^c Φ] the weight of g_i is Σ_c (s^c Φ)(-k - 1/2) (M⁻¹)_ci, and that of u_j is L_j(-k - 1/2) less these
 times B_i[L_j].
 
-q is the order of the scheme, except that at order 2, where equations read one ghost cell, it mirrors cell 0 through the wall.
+q is the order of the scheme, except that at order 2, where equations read one ghost cell, it mirrors cell 0 through the wall, and
+that beyond order 2 a third derivative among the conditions takes one cell more: it states the flux of a fourth derivative.
 Where no condition is stated (outflow), p passes through as many cells as the order, and the last cells see one-sided differences.
 
 Eigenvalues of the closed operators: tests/discretize/test_discretize_closures.py; B. Gustafsson, The convergence rate for
@@ -47,12 +48,13 @@ def rule(walls: Sequence[Wall], axis: Axis, order: int, width: int, read: int = 
         SingularWall: M is singular, so that no polynomial meets the conditions.
     """
     mirrors = order == 2 and read <= 1 and len(walls) == 1
-    length = order if width > 1 or not mirrors else 1
+    cells = order + states_flux(walls) if order > 2 else order
+    length = cells if width > 1 or not mirrors else 1
     h = _number(axis.spacing)
     factors = [[sp.Mul(c, sp.Pow(-h, -m)) for m, c in enumerate(wall.coefficients)] for wall in walls]
     weights, shares = [], []
     for k in range(width):
-        basis, powers = _through(1 if mirrors and k == 0 else order, len(walls))
+        basis, powers = _through(1 if mirrors and k == 0 else cells, len(walls))
         inverse = _inverse([[_applied(row, p) for p in powers] for row in factors])
         at = Fraction(-2 * k - 1, 2)
         own = [_rational(evaluate(p, at)) for p in powers]
@@ -63,6 +65,11 @@ def rule(walls: Sequence[Wall], axis: Axis, order: int, width: int, read: int = 
     first = walls[0]
     data = tuple(wall.data for wall in walls)
     return GhostRule(first.unknown, first.coordinate, first.side, tuple(weights), tuple(shares), data)
+
+
+def states_flux(walls: Sequence[Wall]) -> bool:
+    """Whether a third derivative is among the conditions."""
+    return any(len(wall.coefficients) > 3 for wall in walls)
 
 
 def outflow(unknown: sp.Symbol, axis: Axis, side: Side, order: int, width: int) -> GhostRule:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import sympy as sp
 
 from npde.diagnostics.catalogue import not_yet as codes
-from npde.discretize.ghosts import interior_cells
+from npde.discretize.ghosts import interior_cells, states_flux
 from npde.discretize.halo import reach
 from npde.discretize.scheme import LinearSolve
 from npde.model.problem import Input, LearnedCoefficient, LearnedStencil, March
@@ -35,7 +35,7 @@ def widths(system: System, expressions: Sequence[sp.Expr]) -> tuple[int, ...]:
     """How far the rows of a matrix look, an axis: stencils, and ghost polynomials next to walls."""
     problem = system.problem
     read = reach(expressions, system, problem.numerics.order)
-    closure = interior_cells(problem.numerics.order) - 1
+    closure = interior_cells(problem.numerics.order) - 1 + states_flux(system.walls)
     found = []
     for c in problem.space:
         own = read.get(c.name, 0)

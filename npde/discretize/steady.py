@@ -10,7 +10,7 @@ import sympy as sp
 
 from npde.diagnostics.catalogue import not_yet as codes
 from npde.discretize.definite import is_definite
-from npde.discretize.ghosts import interior_cells
+from npde.discretize.ghosts import interior_cells, states_flux
 from npde.discretize.halo import reach
 from npde.discretize.linear import DIAGONAL, NONLOCAL
 from npde.discretize.scheme import LinearSolve, SolveMethod, Steady
@@ -119,7 +119,7 @@ def widths(system: System, expressions: Sequence[sp.Expr]) -> tuple[int, ...]:
     """How far the rows of the matrix look, an axis: stencils, and ghost polynomials next to walls."""
     problem = system.problem
     read = reach(expressions, system, problem.numerics.order)
-    closure = interior_cells(problem.numerics.order) - 1
+    closure = interior_cells(problem.numerics.order) - 1 + states_flux(system.walls)
     walled = {w.coordinate for w in system.walls} | {o.coordinate for o in problem.outflows}
     return tuple(
         max(read.get(c.name, 0), closure) if c.name in walled and read.get(c.name, 0) else read.get(c.name, 0)

@@ -9,6 +9,7 @@ import sympy as sp
 from npde.diagnostics import Collector
 from npde.diagnostics.catalogue import conditions, not_yet
 from npde.diagnostics.catalogue import numerics as codes
+from npde.discretize.ghosts import states_flux
 from npde.discretize.halo import Halo
 from npde.discretize.scheme import Grid
 from npde.discretize.signs import sign
@@ -113,7 +114,7 @@ def check_cells(system: System, grid: Grid, read: Halo, collector: Collector) ->
         widest = max((n for (_, name), n in read.items() if name == axis.name), default=0)
         if not widest:
             continue
-        needed = widest if axis.periodic else max(order, widest)
+        needed = widest if axis.periodic else max(order + (order > 2 and states_flux(system.walls)), widest)
         if axis.cells < needed:
             why = f"stencils and ghost cells need {needed}"
             span = next((c.span for c in system.problem.space if c.name == axis.name), NOWHERE)

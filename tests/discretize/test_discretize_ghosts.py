@@ -101,7 +101,7 @@ def test_two_conditions_a_side_continue_polynomials_exactly(kind: str, order: in
     walls = [Wall(real("u"), "x", side, c, real(f"g{k}"), NOWHERE) for k, c in enumerate(conditions)]  # type: ignore[arg-type]
     found = rule(walls, AXIS, order, 4)
     outside, _, at = positions(side, 4)
-    degree = order + 1
+    degree = order + 1 + (order > 2 and PAIRS[kind][1] == 3)
     exact, beyond = polynomial(degree), polynomial(degree) + S ** (degree + 1)
     data, more = ([data_of(p, c, side, at) for c in conditions] for p in (exact, beyond))
     assert filled(found, exact, side, *data) == [exact.subs(S, x) for x in outside]

@@ -74,7 +74,8 @@ class Ghosts:
                 raise NotImplementedError(f"no condition on '{name}' at the {side} side of '{axis.name}'")
             return self._polynomial(rows, list(range(order)), [], [], np.arange(pad))
         system, right = self._conditions(conditions, rows, number, pads, lead, homogeneous)
-        ghosts = self._polynomial(rows, list(range(order)), system, right, np.arange(pad))
+        flux = order > 2 and any(c.order >= 3 for c in conditions)  # a condition on the flux takes one cell more
+        ghosts = self._polynomial(rows, list(range(order + flux)), system, right, np.arange(pad))
         if order == 2 and len(conditions) == 1 and self._reach(name, number) <= 1:
             ghosts[..., :1] = self._polynomial(rows, [0], system, right, np.arange(1))
         return ghosts
