@@ -17,20 +17,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import sympy as sp
 
-from npde.discretize.numeric import Unknown as NotKnown
-from npde.discretize.samples import Samples
 from npde.discretize.scheme import (
     Exponential,
     Implicit,
     ImplicitExplicit,
     Leapfrog,
-    RungeKutta,
     Scheme,
     Splitting,
-    Steady,
 )
 from npde.model.problem import Input, LearnedCoefficient, Side
 from npde.symbolic import operators as op
@@ -41,8 +36,6 @@ from npde.symbolic.system import CoordinateMeaning
 Kind = Literal["mass", "norm", "energy", "maximum"]
 
 SIDES: tuple[Side, ...] = ("lower", "upper")
-
-ROUNDING = 1 + 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +51,10 @@ class Invariant:
 
 def invariants(scheme: Scheme) -> tuple[Invariant, ...]:
     """All that is proved of a scheme."""
+    from npde.analysis.maximum import maximum_principle
+
     prover = _Prover(scheme)
-    return (*prover.masses(), *prover.norm(), *prover.energy(), *prover.maximum())
+    return (*prover.masses(), *prover.norm(), *prover.energy(), *maximum_principle(scheme))
 
 
 @dataclass
@@ -304,89 +299,6 @@ class _Prover:
         return all(
             sp.expand(sp.diff(local[a], self.symbols[b]) - sp.diff(local[b], self.symbols[a])) == 0 for a, b in pairs
         )
-
-    # --- maximum principle --------------------------------------------------------------------------------------------
-
-    def maximum(self) -> Iterator[Invariant]:
-        """Diffusion with second-order differences, by steps that are averages."""
-        if len(self.unknowns) != 1 or self.unknowns[0].shape or self.scheme.order != 2:
-            return
-        time = self.scheme.time
-        size = None if isinstance(time, Steady) else self._diffusion()
-        if size is None:
-            return
-        match time:
-            case RungeKutta() if float(self.scheme.dt) * size <= ROUNDING:
-                why = (
-                    "the step is a convex combination of neighbors: dt times the largest diagonal entry is at most one"
-                )
-            case Splitting(linear_is_exact=True, pointwise=(e,)) if e == 0:
-                why = "the exponential of the second difference has no negative entry"
-            case _:
-                return
-        yield Invariant("maximum", f"maximum principle of {self.symbols[0]}", why, True)
-
-    def _diffusion(self) -> float | None:
-        """Σ over axes of the diagonal of a pure diffusion operator, at most; None for any other equation."""
-        u = self.symbols[0]
-        samples = Samples(self.scheme.system, self.scheme.grid, self.scheme.order)
-        total = 0.0
-        for term in self.scheme.system.terms[0]:
-            found = self._diffusivity(term.expression, u)
-            if found is None:
-                return None
-            axes, coefficient = found
-            if not self._never_negative(coefficient):
-                return None
-            try:
-                largest = float(np.max(samples.value(coefficient)))
-            except NotKnown:
-                return None
-            for a in self.scheme.grid.axes:
-                if a.name in axes:
-                    weight = 2 + (not a.periodic and any(self._wall(u, a.name, s) != "neumann" for s in SIDES))
-                    total += weight * largest / float(a.spacing) ** 2
-        known = all(self._wall_kind(u, a) for a in self.bounded)
-        return total if known and total > 0 else None
-
-    def _wall_kind(self, u: sp.Symbol, axis: str) -> bool:
-        """Whether both walls state the value or the insulated slope."""
-        for side in SIDES:
-            wall = self.walls.get((u, axis, side))
-            slope = wall is not None and any(c != 0 for c in wall.coefficients[1:])
-            if wall is None or (slope and self._wall(u, axis, side) != "neumann"):
-                return False
-        return True
-
-    def _diffusivity(self, term: sp.Expr, u: sp.Symbol) -> tuple[set[str], sp.Expr] | None:
-        factors = sp.Mul.make_args(term)
-        operators = [f for f in factors if isinstance(f, op.DIFFERENTIAL)]
-        outer = sp.Mul(*(f for f in factors if f not in operators))
-        if len(operators) != 1 or u in outer.free_symbols:
-            return None
-        match operators[0]:
-            case op.Lap(args=(e,)) if e == u:
-                return set(self.periodic | self.bounded), outer
-            case op.Diff(args=(e, x, n)) if e == u and n == 2:
-                return {str(x)}, outer
-            case op.FaceDiff(args=(flux, x)):
-                inner = sp.Mul(*(f for f in sp.Mul.make_args(flux) if f != op.Diff(u, x, 1)))
-                slopes = [f for f in sp.Mul.make_args(flux) if f == op.Diff(u, x, 1)]
-                return ({str(x)}, outer * inner) if len(slopes) == 1 and u not in inner.free_symbols else None
-            case _:
-                return None
-
-    def _never_negative(self, e: sp.Expr) -> bool:
-        meanings = dict(self.scheme.system.symbols)
-        for f in sp.Mul.make_args(e):
-            if f.is_nonnegative or (isinstance(f, sp.Pow) and f.exp.is_even):
-                continue
-            base = f.base if isinstance(f, sp.Pow) else f
-            m = meanings.get(base)
-            bound = m.constraint if isinstance(m, LearnedCoefficient) else None
-            if bound is None or bound.lower is None or bound.lower < 0:
-                return False
-        return True
 
 
 STAND_IN = sp.Symbol("q", real=True)
