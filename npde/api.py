@@ -199,7 +199,8 @@ class Model:
             set: values of `let` constants and starts of learnables, `{"D": 0.2}`.
             extent: lower and upper end of coordinates, `{"t": (0, 20)}`.
             generator: draws random start values; torch's own when left out.
-            backend: what marches: "torch", the emitted loop; "native", compiled kernels; "auto", kernels where they pay.
+            backend: what marches: "torch", the emitted loop; "native", compiled kernels; "auto", kernels for long marches
+                on the CPU where there is a compiler; `net.backend` and `net.backend_reason` tell.
             compile: give one step to `torch.compile` and loop over it; ready after seconds, then faster on large grids.
             checkpoint: k: in training, keep the state of every k-th step alone and make what lies between again. √steps needs
                 the least memory; about a third more time.

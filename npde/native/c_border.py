@@ -43,7 +43,8 @@ class BorderWriter(ValueWriter):
                 for k in range(fill.width):
                     ghost = self._across(nest, fill.axis, at + outward * (k + 1))
                     nest.body.append(f"{self._place(nest, border.buffer, ghost)} = 0;")
-            lines += self._border_loops(nest, fill.axis)
+            splits = isinstance(operation, Fill) and fill.walls is not None and self.dimension > 1
+            lines += self._border_loops(nest, fill.axis, "last" if splits and side == 1 else "first")
         return lines
 
     def _across(self, nest: Nest, axis: int, index: int) -> Position:
@@ -85,8 +86,8 @@ class BorderWriter(ValueWriter):
     def _wall_names(self, nest: Nest, fill: Fill) -> dict[sp.Symbol, str]:
         return {s: self._value(nest, v, nest.position) for s, v in zip(fill.symbols, fill.values, strict=True)}
 
-    def _border_loops(self, nest: Nest, axis: int) -> list[str]:
-        """Loops along a wall. The slowest axis' own walls are one thread's work; other walls go by rows."""
+    def _border_loops(self, nest: Nest, axis: int, owner: str) -> list[str]:
+        """Loops along a wall. The slowest axis' own walls are the work of the thread `owner`; other walls go by rows."""
         last_axis = self.dimension - 1
         axes = [a for a, i in enumerate(nest.box) if i is not None and a != axis]
         body = [f"    {line}" for line in nest.body]
@@ -110,4 +111,4 @@ class BorderWriter(ValueWriter):
             lines = [head, *(f"    {line}" for line in lines), "}"]
         if 0 in axes and self.dimension > 1:
             return lines
-        return ["if (first) {", *(f"    {line}" for line in lines), "}"]
+        return [f"if ({owner}) {{", *(f"    {line}" for line in lines), "}"]

@@ -7,10 +7,11 @@ from math import prod
 
 import sympy as sp
 
+from npde.native.c_bands import BANDS, NO_BANDS
 from npde.native.c_expression import Real, powers
 from npde.native.c_kernel import KernelWriter
 from npde.native.c_layout import CHUNK, Layout
-from npde.native.c_march import COPY_IN, MARCH, MARCH_BACK, STRUCTS
+from npde.native.c_march import COMMON, COPY_IN, MARCH, MARCH_BACK, RECORD, STRUCTS
 from npde.native.c_vector import vectors
 from npde.native.program import Program
 from npde.native.values import Fill, Map, Values
@@ -39,20 +40,26 @@ def c_file(title: str, programs: tuple[Program, ...], real: Real, dt: float, cha
     places = {field: k for k, field in enumerate(fields)}
     pool, collected = len(fields), 0
     kernels: list[str] = []
+    bands = can_band(programs)
     sizes = [layout.size(tuple(i is not None for i in values.arguments[a].box)) for a, _ in fields]
+    rows = [layout.strides(tuple(i is not None for i in values.arguments[a].box))[0] for a, _ in fields]
     for program in programs:
-        kernels += KernelWriter(program, layout, places, pool, collected).write()
+        kernels += KernelWriter(program, layout, places, pool, collected, bands).write()
         collected += len(program.accumulators)
         temporaries = [b for b in program.buffers if b.role == "temporary"]
         sizes += [layout.size(b.varies) for b in temporaries]
+        rows += [layout.strides(b.varies)[0] for b in temporaries]
         pool += len(temporaries)
     carried = programs[0].carried
     adjoint = any(p.name.endswith("_adjoint") for p in programs)
     starts = any(p.name == "first_step" for p in programs)
     head = _head(title, layout, real, dt, channels, carried, len(values.arguments), sizes)
+    loading = _loading(values, layout, fields)
+    if bands:
+        loading += _band(programs[0], layout, rows, sizes) + _band_loading(values, layout, fields, programs[0])
     text = "\n".join(
-        [head, vectors(real), _helpers(programs, real), STRUCTS, *kernels, _loading(values, layout, fields), _moving(layout),
-         _stepping(starts, adjoint), MARCH_BACK if adjoint else MARCH]
+        [head, vectors(real), _helpers(programs, real), STRUCTS, *kernels, loading, _moving(layout),
+         _stepping(starts, adjoint), COMMON + MARCH_BACK if adjoint else COMMON + RECORD + (BANDS if bands else NO_BANDS) + MARCH]
     )  # fmt: skip
     return CFile(text, layout, programs, tuple(fields))
 
@@ -176,6 +183,87 @@ def _loading(values: Values, layout: Layout, fields: list[tuple[int, int]]) -> s
         lines.append("    }")
     lines.append("}")
     return COPY_IN + "\n".join(lines)
+
+
+def can_band(programs: tuple[Program, ...]) -> bool:
+    """Whether several steps can be marched band by band: a forward step in two or three dimensions whose sweeps all cover the
+    interior, with no arrays that change with the step."""
+    (program, *others) = programs
+    values = program.values
+    changing = any(a.per_step and not a.is_scalar for a in values.arguments)
+    whole = all(
+        all(i is not None and i[0] <= 0 and i[1] >= n for i, n in zip(sweep.box, values.grid, strict=True))
+        for phase in program.phases
+        for sweep in phase.sweeps
+    )
+    return not others and values.dimension > 1 and whole and not changing and not program.phases[0].sweeps
+
+
+def _walls(program: Program) -> list[Fill]:
+    """Fills of the slowest axis between walls."""
+    operations = [program.values[b.value].operation for p in program.phases for b in p.borders]
+    return [o for o in operations if isinstance(o, Fill) and o.axis == 0 and o.walls is not None]
+
+
+def _band(program: Program, layout: Layout, rows: list[int], sizes: list[int]) -> str:
+    """The numbers of time blocking."""
+    walls = _walls(program)
+    cells = max((len(row) for w in walls for wall in w.walls or () for row in wall.weights), default=0)
+    strides = layout.strides((True,) * len(layout.grid))
+    return f"""
+#define ROWS {layout.grid[0]}L
+#define ROW {strides[0]}L /* entries of a padded row (of all that lies behind one index of the slowest axis) */
+#define LOWER {layout.lower(0)}L /* rows before row 0 */
+#define WRAPS {int(not walls)} /* whether the slowest axis is periodic */
+#define PHASES {len(program.phases) - 1}
+#define REACH {max(program.reach, 1)}L /* rows that a phase looks at on each side */
+#define BLOCK {max(program.reach, cells, 4)}L /* rows that a phase computes at once */
+static const long pool_rows[POOLED + 1] = {{{", ".join(map(str, [*rows, 0]))}}}; /* entries of a row; 0: the same for all rows */
+static const long pool_sizes[POOLED + 1] = {{{", ".join(map(str, [*sizes, 0]))}}};
+"""
+
+
+def _band_loading(values: Values, layout: Layout, fields: list[tuple[int, int]], program: Program) -> str:
+    """Argument arrays on the rows of a band, beyond the ends of a periodic axis too."""
+    lines = [
+        "",
+        "static void load_band(Frame *f, const T *const *args, long b, long lo, long hi)",
+        "{",
+        "    (void)f; (void)args; (void)b; (void)lo; (void)hi;",
+    ]
+    wraps = not _walls(program)
+    for place, (k, e) in enumerate(fields):
+        argument = values.arguments[k]
+        varies = tuple(i is not None for i in argument.box)
+        strides, extents = layout.strides(varies), argument.extents
+        inner = [(s, x) for s, x in zip(strides[1:], extents[1:], strict=True)]
+        inner = [(0, 1)] * (3 - len(inner)) + inner
+        numbers = ", ".join(f"{x}L" for x in (*(s for s, _ in inner), *(x for _, x in inner)))
+        offset = layout.origin(varies) + sum(
+            s * i[0] for s, i in zip(strides[1:], argument.box[1:], strict=True) if i is not None
+        )
+        size, behind = prod(extents), prod(extents[1:])
+        sample = f"{'b' if argument.batch else '0'} * {argument.elements * size}L + {e * size}L"
+        rows = argument.box[0]
+        if rows is None:
+            lines.append(
+                f"    copy_in(f->pool[{place}] + {offset}, args[{k}] + {sample}, {numbers}); /* {argument.name} */"
+            )
+            continue
+        lines += [
+            f"    for (long i = lo; i < hi; ++i) {{ /* {argument.name} */",
+            f"        long row = i - ({rows[0]}L);",
+        ]
+        if wraps:
+            lines.append(
+                f"        if (i < {rows[0]}L || i >= {rows[1]}L) row = (i % ROWS + ROWS) % ROWS - ({rows[0]}L);"
+            )
+        lines += [
+            f"        if (row < 0 || row >= {extents[0]}L) continue;",
+            f"        copy_in(f->pool[{place}] + {offset} + i * {strides[0]}L, args[{k}] + {sample} + row * {behind}L, {numbers});",
+            "    }",
+        ]
+    return "\n".join([*lines, "}", ""])
 
 
 def _moving(layout: Layout) -> str:

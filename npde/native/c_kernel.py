@@ -18,7 +18,10 @@ class KernelWriter(BorderWriter):
     def write(self) -> list[str]:
         """All functions; the last one, named after the program, runs them in order."""
         calls: list[str] = []
+        rows: list[list[str]] = []
+        wraps = self._wraps_rows()
         for k, phase in enumerate(self.program.phases):
+            rows.append([])
             for n, sweep in enumerate(phase.sweeps):
                 name = f"{self.program.name}_sweep_{k}" + (f"_{n}" if n else "")
                 for part, writes in self._parts(sweep):
@@ -26,6 +29,8 @@ class KernelWriter(BorderWriter):
                     own = name if is_main else self._name_of_edge(name)
                     self._function(own, self._nest(part, writes), cold=not is_main)
                     calls.append(f"{own}(f, lo, hi, first, last);")
+                    if part[0] == (0, self.layout.grid[0]) or not wraps:
+                        rows[-1].append(calls[-1])
             at_once = True
             for n, border in enumerate(phase.borders):
                 name = f"{self.program.name}_border_{k}" + (f"_{n}" if n else "")
@@ -34,6 +39,8 @@ class KernelWriter(BorderWriter):
                 if (at_once and phase.sweeps) or (alone and n):
                     calls.append("BARRIER(size);")
                 calls.append(f"{name}(f, lo, hi, first, last);")
+                if not (alone and wraps):
+                    rows[-1].append(calls[-1])
                 if alone and n + 1 < len(phase.borders):
                     calls.append("BARRIER(size);")
                 at_once = alone
@@ -48,7 +55,32 @@ class KernelWriter(BorderWriter):
             "}",
             "",
         ]
+        if self.banded:
+            self._rows(rows)
         return self.lines
+
+    def _wraps_rows(self) -> bool:
+        """Whether the slowest axis is periodic."""
+        fills = [self._fill(b) for p in self.program.phases for b in p.borders]
+        return all(f.walls is None for f in fills if f.axis == 0)
+
+    def _rows(self, phases: list[list[str]]) -> None:
+        """The phases on some rows: what time blocking runs. Rows of a periodic axis may lie beyond its ends."""
+        arguments = "const Frame *f, long lo, long hi, int first, int last"
+        for k, calls in enumerate(phases):
+            name = f"rows_{k}" if k else "fill_rows"
+            self.lines += [f"static void {name}({arguments})", "{", "    (void)f; (void)lo; (void)hi; (void)first; (void)last;",
+                           *(f"    {c}" for c in calls), "}", ""]  # fmt: skip
+        cases = [f"        case {k - 1}: rows_{k}(f, lo, hi, first, last); break;" for k in range(1, len(phases))]
+        self.lines += [
+            f"static void run_rows(int phase, {arguments})",
+            "{",
+            "    switch (phase) {",
+            *cases,
+            "    }",
+            "}",
+            "",
+        ]
 
     def _name_of_edge(self, sweep: str) -> str:
         """Strips around the cells have functions of their own: small loops, compiled for size."""

@@ -45,9 +45,7 @@ static void point_into(Frame *f, T *memory)
 }
 """
 
-MARCH = (
-    COMMON
-    + """
+RECORD = """
 typedef struct {
     const T *state;       /* [batch][STATE][cells] */
     const T *const *args; /* [steps or 1][batch or 1][elements][extents] each */
@@ -56,7 +54,9 @@ typedef struct {
     T *saved;             /* [ceil(steps / keep)][batch][CARRIED][cells], if keep */
     long batch, steps, every, keep;
 } March;
+"""
 
+MARCH = """
 static void march_sample(const March *m, Frame *f, T *memory, long b, int fresh, int rank, int size)
 {
     const long lo = UNITS * rank / size, hi = UNITS * (rank + 1) / size;
@@ -93,10 +93,11 @@ static void march_sample(const March *m, Frame *f, T *memory, long b, int fresh,
 /* Marches all samples; 0, or 1 if there is no memory. `teams` threads march samples of their own; one team shares each sample
  * among `size` threads. */
 int npde_march(const T *state, const T *const *args, T *final, T *frames, T *saved, long batch, long steps, long every,
-               long keep, int teams, int size)
+               long keep, int teams, int size, long depth)
 {
     const March m = {state, args, final, frames, saved, batch, steps, every, keep};
-    const long each = POOL_SIZE + 2 * CARRIED * PADDED;
+    depth = band_depth(depth, steps, size);
+    const long each = depth ? band_size(depth, size) * size + band_shared() : POOL_SIZE + 2 * CARRIED * PADDED;
     T *memory = allocate(sizeof(T) * each * teams);
     if (!memory) return 1;
 #pragma omp parallel num_threads(teams * size)
@@ -110,18 +111,17 @@ int npde_march(const T *state, const T *const *args, T *final, T *frames, T *sav
         Frame f = {0};
         point_into(&f, memory + team * each);
         int fresh = 1;
-        for (long b = team; b < batch; b += teams, fresh = 0)
+        for (long b = team; b < batch && depth; b += teams)
+            march_band(&m, memory + team * each, b, me % size, size, depth);
+        for (long b = team; b < batch && !depth; b += teams, fresh = 0)
             march_sample(&m, &f, memory + team * each, b, fresh, me % size, size);
     }
     free(memory);
     return 0;
 }
 """
-)
 
-MARCH_BACK = (
-    COMMON
-    + """
+MARCH_BACK = """
 typedef struct {
     const T *saved;       /* [ceil(steps / keep)][batch][CARRIED][cells] */
     const T *const *args;
@@ -234,4 +234,3 @@ int npde_march_back(const T *saved, const T *const *args, const T *final_bar, co
     return 0;
 }
 """
-)

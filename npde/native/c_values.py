@@ -34,13 +34,15 @@ class Nest:
 @dataclass
 class ValueWriter:
     """What writers of one program's functions share. `fields[(argument, element)]` is the place of its padded copy in the pool,
-    `first` that of the program's temporaries, `before` the number of its first accumulator."""
+    `first` that of the program's temporaries, `before` the number of its first accumulator; `banded`: its phases are
+    also wanted one by one, on any rows."""
 
     program: Program
     layout: Layout
     fields: dict[tuple[int, int], int]
     first: int
     before: int = 0
+    banded: bool = False
     lines: list[str] = field(default_factory=list)
     _names: dict[int, str] = field(default_factory=dict)
     _taken: set[str] = field(default_factory=set)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import warnings
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +12,7 @@ import torch
 from npde.diagnostics import NpdeError
 from npde.emit.live import LiveModule
 from npde.graph.graph import LayerGraph
+from npde.native.compiler import CompilerError
 from npde.native.kernels import lower
 from npde.native.live import NativeModule
 from npde.native.lowering import Unfit
@@ -34,6 +37,10 @@ class Choice:
         return LiveModule if self.runtime is None else NativeModule
 
 
+WORTH_BUILDING = 2**25
+"""Cells times steps of a march from which "auto" builds kernels: about what the emitted loop does while they are built."""
+
+
 def choose(
     graph: LayerGraph, backend: str, *, device: torch.device | None = None, dtype: torch.dtype | None = None
 ) -> Choice:
@@ -42,21 +49,39 @@ def choose(
     Raises:
         BackendError: `backend` is "native" and the graph has no native form, or there is no compiler.
     """
-    if backend == "auto":
-        return Choice("torch", "native kernels are chosen only when asked for", None)
     try:
-        kernels = lower(graph)
-    except Unfit as unfit:
-        raise BackendError(f"'{graph.name}' has no native kernels: {unfit}.") from unfit
+        if backend == "auto":
+            work = math.prod(graph.scheme.grid.shape) * graph.scheme.steps
+            if work < WORTH_BUILDING:
+                return Choice("torch", f"{work} cells times steps are done before kernels are built", None)
+        return Choice(
+            "native", "the model fits" if backend == "auto" else "it was asked for", _runtime(graph, device, dtype)
+        )
+    except BackendError as error:
+        if backend == "native":
+            raise
+        return Choice("torch", str(error), None)
+    except CompilerError as error:
+        if backend == "native":
+            raise BackendError(f"Native kernels cannot be built: {error}") from error
+        warnings.warn(f"No native kernels can be built, so torch marches: {error.reason}", stacklevel=2)
+        return Choice("torch", error.reason, None)
+
+
+def _runtime(graph: LayerGraph, device: torch.device | None, dtype: torch.dtype | None) -> Runtime:
+    """Built kernels of a graph; the same kernels are shared."""
     if device is not None and torch.device(device).type != "cpu":
         raise BackendError(f"Native kernels run on the CPU, not on '{device}'.")
     number = dtype or torch.get_default_dtype()
     if number not in REAL:
         raise BackendError(f"Native kernels compute in float32 or float64, not in {number}.")
-    text = kernels.forward(REAL[number]).text
-    key = hashlib.sha256(text.encode("utf-8")).hexdigest()[:24]
+    try:
+        kernels = lower(graph)
+    except Unfit as unfit:
+        raise BackendError(f"'{graph.name}' has no native kernels: {unfit}.") from unfit
+    key = hashlib.sha256(kernels.forward(REAL[number]).text.encode("utf-8")).hexdigest()[:24]
     runtime = RUNTIMES.get(key)
     if runtime is None:
         runtime = RUNTIMES[key] = Runtime(kernels, key)
     runtime.forward(number)
-    return Choice("native", "it was asked for", runtime)
+    return runtime

@@ -67,7 +67,8 @@ class Accumulator:
 @dataclass(frozen=True)
 class Program:
     """One step, forward or adjoint. `stored` gives the buffer of values that have one; `carried` is how many channels the loop
-    carries; `outputs[c]` is the buffer of channel c after the step, None where it is zero."""
+    carries; `outputs[c]` is the buffer of channel c after the step, None where it is zero. `reach`: rows that a sweep looks at on
+    each side."""
 
     name: str
     values: Values
@@ -77,6 +78,7 @@ class Program:
     stored: dict[int, int]
     outputs: tuple[int | None, ...]
     margins: tuple[tuple[int, int], ...]
+    reach: int
 
     @property
     def carried(self) -> int:

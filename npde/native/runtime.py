@@ -27,10 +27,12 @@ class NativeError(NpdeError):
 
 @dataclass
 class Runtime:
-    """The built kernels of one graph, made when first needed. `key` names it in calls of the operators."""
+    """The built kernels of one graph, made when first needed. `key` names it in calls of the operators;
+    `depth` is how many steps time blocking takes at once (-1: as the caches suggest, 0: none)."""
 
     kernels: Kernels
     key: str
+    depth: int = -1
     _built: dict[object, tuple[CFile, ctypes.CDLL]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -91,7 +93,7 @@ def march(
     count, size = teams(batch, file.layout.units)
     failed = library.npde_march(
         _pointer(state), _pointers(given), _pointer(final), _pointer(frames), _pointer(saved),
-        *map(ctypes.c_long, (batch, steps, every, keep)), count, size,
+        *map(ctypes.c_long, (batch, steps, every, keep)), count, size, ctypes.c_long(made.depth),
     )  # fmt: skip
     if failed:
         raise NativeError("There is not enough memory for a native march.")

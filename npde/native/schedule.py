@@ -66,7 +66,7 @@ class _Scheduler(Placement):
         self._check_fills()
         program = Program(
             self.name, self.values, tuple(buffers), tuple(made), tuple(accumulators), where,
-            tuple(None if o is None else where[self.base(o)] for o in self.outputs), self._margins(),
+            tuple(None if o is None else where[self.base(o)] for o in self.outputs), *self._margins(),
         )  # fmt: skip
         verify(program)
         return program
@@ -103,8 +103,9 @@ class _Scheduler(Placement):
             for i in range(self.values.dimension)
         )
 
-    def _margins(self) -> tuple[tuple[int, int], ...]:
-        """How far beyond the cells each axis is read or written."""
+    def _margins(self) -> tuple[tuple[tuple[int, int], ...], int]:
+        """How far beyond the cells each axis is read or written, and how many rows away a sweep reads."""
+        reach = 0
         lower, upper = [0] * self.values.dimension, [0] * self.values.dimension
 
         def note(box: Box) -> None:
@@ -126,10 +127,11 @@ class _Scheduler(Placement):
                     continue
                 for read in operation.reads:
                     total = tuple(a + s for a, s in zip(at, read.shift, strict=True))
+                    reach = max(reach, abs(total[0]))
                     if (read.value, total) not in seen and not self.values[read.value].is_scalar:
                         seen.add((read.value, total))
                         stack.append((read.value, total))
-        return tuple(zip(lower, upper, strict=True))
+        return tuple(zip(lower, upper, strict=True)), reach
 
     def _check_fills(self) -> None:
         """Two fills of one buffer must agree."""

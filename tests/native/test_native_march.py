@@ -14,7 +14,9 @@ import torch
 import npde
 from npde.diagnostics import DiagnosticError
 from npde.native import build
+from npde.native import choose as choose_module
 from npde.native.choose import BackendError
+from npde.native.compiler import NoCompilerError
 from npde.native.operators import march as march_operator
 from npde.native.runtime import NativeError
 from tests.comparison import EXAMPLES
@@ -150,6 +152,31 @@ def test_sums_do_not_depend_on_the_number_of_threads(quick_builds: None) -> None
     assert torch.equal(found[1], found[2])
 
 
+BANDED = {"fisher": {"x": 41, "y": 13}, "heat_box": {"x": 25, "y": 6, "z": 7}, "shallow_water": {"x": 61, "y": 9}}
+"""Examples with many rows: euler's and rk4's phases, walls and periodic axes, three dimensions, order 6."""
+
+
+@pytest.mark.parametrize("example", sorted(BANDED))
+def test_time_blocking(example: str, quick_builds: None) -> None:
+    text = (EXAMPLES / f"{example}.npde").read_text(encoding="utf-8")
+    _, net = pair(text, grid=BANDED[example])
+    runtime = net._npde.backend.runtime  # type: ignore[union-attr]
+    assert "#define PHASES" in runtime.kernels.forward("double").text
+    before = torch.get_num_threads()
+    try:
+        for depth, threads in itertools.product((2, 3, 5), (1, 2, 3)):
+            torch.set_num_threads(threads)
+            with torch.no_grad():
+                runtime.depth = 0
+                expected = net.march(steps=11), net.march(steps=9, every=4)
+                runtime.depth = depth
+                found = net.march(steps=11), net.march(steps=9, every=4)
+            for a, b in zip(expected, found, strict=True):
+                torch.testing.assert_close(b, a, rtol=1e-13, atol=1e-13)
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_single_precision(quick_builds: None) -> None:
     assert worst(*pair(FISHER, dtype=torch.float32), 1e-5, 1e-4, steps=8) == {}
 
@@ -253,6 +280,25 @@ def test_a_second_derivative_says_where_to_get_it(fisher) -> None:  # type: igno
     (gradient,) = torch.autograd.grad(fisher(state, steps=2).square().sum(), [state], create_graph=True)
     with pytest.raises(NativeError, match='backend="torch"'):
         gradient.sum().backward()
+
+
+def test_auto_builds_where_it_pays(monkeypatch: pytest.MonkeyPatch, quick_builds: None) -> None:
+    model = npde.parse(FISHER)
+    small = model.compile()
+    assert (small.backend, "before kernels are built" in small.backend_reason) == ("torch", True)
+    monkeypatch.setattr(choose_module, "WORTH_BUILDING", 1)
+    assert model.compile().backend == "native"
+    walls = npde.parse((EXAMPLES / "heat_rod.npde").read_text(encoding="utf-8")).compile()
+    assert (walls.backend, "an implicit solve has no native kernel" in walls.backend_reason) == ("torch", True)
+
+    def broken(source: str, *, name: str) -> None:
+        raise NoCompilerError("There is no C compiler.")
+
+    monkeypatch.setattr(build, "load", broken)
+    with pytest.warns(UserWarning, match="no C compiler"):
+        assert npde.parse(FISHER.replace("0.25", "0.3")).compile().backend == "torch"
+    with pytest.raises(BackendError, match="no C compiler"):
+        npde.parse(FISHER.replace("0.25", "0.35").replace("x: 16", "x: 17")).compile(backend="native")
 
 
 def test_a_module_says_what_marches_it() -> None:
