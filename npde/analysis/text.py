@@ -260,6 +260,8 @@ def steady_text(scheme: Scheme, steady: Steady) -> Iterator[str]:
 def solve_text(solve: LinearSolve) -> str:
     """How a linear system is solved."""
     match solve.method:
+        case "fft" if solve.mirrors:
+            return "solved by sine and cosine transforms"
         case "fft":
             return "solved by FFT"
         case "block_lu":

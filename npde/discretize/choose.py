@@ -18,6 +18,7 @@ from npde.discretize.linear import (
     is_fixed,
     linear_solve,
     parted,
+    split_solve,
     widths,
 )
 from npde.discretize.scheme import Implicit, Leapfrog, LinearSolve, RungeKutta, Splitting, TimeScheme
@@ -146,7 +147,7 @@ def splitting(system: System, kind: Literal["lie", "strang"]) -> Splitting:
         name += "_"
     tau = sp.Symbol(name, real=True)
     flow = flows.flow(system, pointwise_half, tau)
-    return Splitting(kind, linear_half, pointwise_half, flow, tau, linear_solve(system, linear_half))
+    return Splitting(kind, linear_half, pointwise_half, flow, tau, split_solve(system, linear_half))
 
 
 def _goes_linear(term: Term, scheme: str) -> bool:

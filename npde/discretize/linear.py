@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 
 import sympy as sp
 
@@ -12,7 +13,7 @@ from npde.discretize.halo import reach
 from npde.discretize.scheme import LinearSolve
 from npde.model.problem import Input, LearnedCoefficient, LearnedStencil, March
 from npde.symbolic import operators as op
-from npde.symbolic.calculus import REDUCING
+from npde.symbolic.calculus import REDUCING, values
 from npde.symbolic.classify import Classifier
 from npde.symbolic.context import calculus_of
 from npde.symbolic.refusal import Refused
@@ -51,6 +52,68 @@ def linear_solve(system: System, linear: Sequence[sp.Expr]) -> LinearSolve:
     space = system.problem.space
     periodic = bool(space) and all(c.name in system.problem.periodic for c in space)
     return LinearSolve("fft" if periodic and constant and diagonal else "block_lu", widths(system, linear))
+
+
+def split_solve(system: System, linear: Sequence[sp.Expr]) -> LinearSolve:
+    """As `linear_solve`, by sine and cosine transforms where walls allow it."""
+    found = linear_solve(system, linear)
+    classifier = classifier_of(system)
+    diagonal = all(isinstance(o, DIAGONAL) for e in linear for o in e.atoms(op.GridOperator))
+    signs = mirrors(system, linear, found.reach) if found.method == "block_lu" and diagonal else None
+    if signs is None or not all(classifier.is_constant(e) for e in linear):
+        return found
+    return LinearSolve("fft", found.reach, mirrors=signs)
+
+
+def mirrors(
+    system: System, linear: Sequence[sp.Expr], reach: Sequence[int]
+) -> tuple[tuple[int, int] | None, ...] | None:
+    """The signs by which walls mirror all fields, an axis: a value of zero is odd, a slope of zero even. None where they do not: at
+    other orders than 2, with other conditions or unlike ones, with odd derivatives across the axis, on too few cells."""
+    problem = system.problem
+    cells = dict(problem.numerics.cells)
+    if not problem.space or problem.numerics.order != 2:
+        return None
+    found: list[tuple[int, int] | None] = []
+    for c, r in zip(problem.space, reach, strict=True):
+        if c.name in problem.periodic:
+            found.append(None)
+            continue
+        sides = [_signs(system, c.name, side) for side in ("lower", "upper")]
+        odd = any(_odd(e, c.name) for e in linear)
+        if any(len(s) != 1 or 0 in s for s in sides) or odd or cells[c.name] < 2 * r + 1:
+            return None
+        found.append((next(iter(sides[0])), next(iter(sides[1]))))
+    return tuple(found)
+
+
+def _signs(system: System, coordinate: str, side: str) -> set[int]:
+    """The signs by which the conditions at a side mirror the fields; 0 for one that does not."""
+    signs = set()
+    for u in system.unknowns:
+        walls = [w for w in system.walls if (w.unknown, w.coordinate, w.side) == (u.symbol, coordinate, side)]
+        orders = [m for w in walls for m, c in enumerate(w.coefficients) if c != 0]
+        plain = len(orders) == 1 and orders[0] < 2 and walls[0].data == 0
+        signs.add((-1 if orders[0] == 0 else 1) if plain else 0)
+    return signs
+
+
+def _odd(e: sp.Expr, coordinate: str) -> bool:
+    """Whether an odd number of derivatives across an axis may act on a field in an expression."""
+
+    def parities(a: sp.Expr) -> set[int]:
+        own = 0
+        if isinstance(a, op.Diff) and str(a.args[1]) == coordinate:
+            own = int(a.args[2])
+        elif isinstance(a, op.FaceDiff) and str(a.args[1]) == coordinate:
+            own = 1
+        inner = values(a)
+        below: set[int] = set().union(*(parities(x) for x in inner)) if inner else {0}
+        if isinstance(a, sp.Mul):
+            below = {sum(p) for p in product(*(parities(x) for x in inner))}
+        return {(p + own) % 2 for p in below}
+
+    return 1 in parities(e)
 
 
 def check_samples(part: sp.Expr, terms: Sequence[Term], system: System, march: March) -> None:

@@ -128,6 +128,9 @@ class LinearSolve:
     `is_complex`: L commutes with the imaginary unit, so it is solved in complex numbers. `per_sample`: the coefficients of L
     differ by sample. `null`: channels whose constants L annihilates; the right side is then projected, and the solution
     whose mean is zero is taken.
+
+    `mirrors`: between walls that mirror the fields, the signs at the two ends of each axis (-1: odd, 1: even; None: periodic); the
+    transform is then a sine or cosine transform, that of the mirror images.
     """
 
     method: SolveMethod
@@ -135,6 +138,7 @@ class LinearSolve:
     is_complex: bool = False
     per_sample: bool = False
     null: tuple[int, ...] = ()
+    mirrors: tuple[tuple[int, int] | None, ...] = ()
     iterations: int = 0
     tolerance: float = 0.0
 

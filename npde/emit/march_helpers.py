@@ -6,6 +6,7 @@ MARCHING: dict[str, str] = {}
 """By name, in the order in which they are emitted."""
 
 MARCHING_NEEDS: dict[str, tuple[str, ...]] = {
+    "spectral_walls": ("spectral", "continued"),
     "newton_step": ("NotConverged", "diagonals", "factor_lines", "solve_lines"),
 }
 """Helpers that call other helpers."""
@@ -23,6 +24,46 @@ def phi_functions(matrix: Tensor, weights: tuple[tuple[float, ...], ...]) -> Ten
     bordered = functional.pad(matrix, (0, rest, 0, rest)) + functional.pad(shift, (size, 0, 0, size))
     phi = torch.linalg.matrix_exp(bordered)[..., :size, :].split(size, dim=-1)
     return torch.cat([sum(w * phi[k] for k, w in enumerate(row) if w) for row in weights], dim=-1)
+'''
+
+MARCHING["continued"] = '''
+def continued(value: Tensor, mirrors: tuple[tuple[int, int] | None, ...]) -> Tensor:
+    """An array [..., *grid] with its mirror images past the walls, one period; signs at both ends: -1 odd, 1 even."""
+    for dim, signs in enumerate(mirrors, value.dim() - len(mirrors)):
+        if signs is not None:
+            lower, upper = signs
+            value = torch.cat((value, upper * value.flip(dim)), dim)
+            value = value if lower == upper else torch.cat((value, lower * value.flip(dim)), dim)
+    return value
+'''
+
+MARCHING["symbol_walls"] = '''
+def symbol_walls(
+    apply: Callable[[Tensor], Tensor],
+    channels: int,
+    grid: tuple[int, ...],
+    mirrors: tuple[tuple[int, int] | None, ...],
+    unit: Tensor,
+) -> Tensor:
+    """The matrix by which an operator with constant coefficients acts on a wave of the mirrored grid, [*frequencies, C, C].
+
+    It is the transform of the operator's answer to a unit impulse in the middle, too far from the walls to meet them.
+    """
+    middle = tuple(n // 2 for n in grid)
+    period = tuple(n if s is None else 2 * n if s[0] == s[1] else 4 * n for n, s in zip(grid, mirrors, strict=True))
+    impulse = torch.zeros(channels, channels, *grid, dtype=unit.dtype, device=unit.device)
+    impulse[(slice(None), slice(None), *middle)] = torch.eye(channels, dtype=unit.dtype, device=unit.device)
+    spare = [width for n, p in zip(grid[::-1], period[::-1], strict=True) for width in (0, p - n)]
+    dims = tuple(range(2, 2 + len(grid)))
+    response = torch.roll(functional.pad(apply(impulse), spare), tuple(-m for m in middle), dims)
+    return torch.fft.rfftn(response, dim=dims).movedim((1, 0), (-2, -1))
+'''
+
+MARCHING["spectral_walls"] = '''
+def spectral_walls(matrices: Tensor, value: Tensor, mirrors: tuple[tuple[int, int] | None, ...]) -> Tensor:
+    """`spectral` between walls: sine and cosine transforms, as Fourier transforms of the mirrored array."""
+    found = spectral(matrices, continued(value, mirrors))
+    return found[(..., *(slice(n) for n in value.shape[2:]))].contiguous()
 '''
 
 MARCHING["newton_step"] = '''

@@ -198,6 +198,8 @@ class NodeEmitter(SteadyEmitter):
                 return self._affine_weights(layer)
             case SparseAffine():
                 return self._sparse_affine(node, inputs)
+            case SpectralLayer(mirrors=mirrors) if mirrors:
+                return f"{self._helper('spectral_walls')}({inputs[1]}, {inputs[0]}, {mirrors!r})"
             case SpectralLayer():
                 return f"{self._helper('spectral')}({inputs[1]}, {inputs[0]})"
             case _:

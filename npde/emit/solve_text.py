@@ -30,7 +30,11 @@ class SolveEmitter(WallEmitter):
 
     def _propagator(self, layer: Propagator) -> str:
         grid = self.graph.scheme.grid.shape
-        symbol = f"{self._helper('symbol_of')}({self._linear_call(layer.block)}, {layer.channels}, {grid!r}, self.unit)"
+        call = f"{self._linear_call(layer.block)}, {layer.channels}, {grid!r}"
+        if layer.mirrors:
+            symbol = f"{self._helper('symbol_walls')}({call}, {layer.mirrors!r}, self.unit)"
+        else:
+            symbol = f"{self._helper('symbol_of')}({call}, self.unit)"
         time = self.constants.printer({}).text(layer.time, PRODUCT)
         return f"torch.linalg.matrix_exp({time} * {symbol})" if layer.channels > 1 else f"torch.exp({time} * {symbol})"
 

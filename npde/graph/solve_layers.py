@@ -90,11 +90,13 @@ class AdaptiveStep:
 
 @dataclass(frozen=True, slots=True)
 class Propagator:
-    """`e^{time · L}` for each wave number, L the linear, constant-coefficient, periodic part `block` (`time` in dt)."""
+    """`e^{time · L}` for each wave number, L the linear, constant-coefficient part `block` (`time` in dt), periodic or between
+    walls that mirror the fields (`mirrors` as in `LinearSolve`)."""
 
     block: str
     time: sp.Expr
     channels: int
+    mirrors: tuple[tuple[int, int] | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,4 +113,6 @@ class PhiFunctions:
 @dataclass(frozen=True, slots=True)
 class SpectralLayer:
     """A matrix a wave number applied to x by FFT; inputs: x (C or, for several columns of `PhiFunctions`, n C channels), the
-    matrices [*frequencies, C, n C]."""
+    matrices [*frequencies, C, n C]. With `mirrors`, x is continued past its walls first."""
+
+    mirrors: tuple[tuple[int, int] | None, ...] = ()

@@ -212,10 +212,18 @@ class Wiring:
         if scheme.solve.method == "block_lu":
             return self.cayley("rhs", state, step, scheme.solve)
         matrices = self.builder.add(
-            Propagator("linear_part", step, context.channels), (), context.scalar, context.interior, "propagator"
+            Propagator("linear_part", step, context.channels, scheme.solve.mirrors),
+            (),
+            context.scalar,
+            context.interior,
+            "propagator",
         )
         return self.builder.add(
-            SpectralLayer(), (state, matrices), context.state_shape(), context.interior, "propagated"
+            SpectralLayer(scheme.solve.mirrors),
+            (state, matrices),
+            context.state_shape(),
+            context.interior,
+            "propagated",
         )
 
 

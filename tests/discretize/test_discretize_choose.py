@@ -195,7 +195,7 @@ def test_strang_refuses_what_belongs_to_neither_half(equation: str, declared: st
 
 
 def test_strang_on_bounded_axes_solves_a_linear_system() -> None:
-    found = scheme("dt(u) = lap(u) - u^3", **{**PLANE, "boundary": "dn(u) = 0"}, march="strang, steps: 10").time
+    found = scheme("dt(u) = lap(u) - u^3", **{**PLANE, "boundary": "dn(u) = 1"}, march="strang, steps: 10").time
     assert isinstance(found, Splitting)
     assert (found.solve.method, found.solve.reach) == ("block_lu", (1, 1))
 
@@ -300,3 +300,24 @@ def test_exponential_schemes_refuse_walls(name: str) -> None:
 @pytest.mark.parametrize("name", ["imex_euler", "cnab2", "sbdf2", "etdrk4"])
 def test_without_a_stiff_part_there_is_an_error(name: str) -> None:
     assert refused("dt(u) = dxx(u^2) - u", march=f"{name}, steps: 10")[0] == "N0981"
+
+
+MIRRORS = [
+    ("dt(u) = dxx(u) + u^3", "u = 0", "", ((-1, -1),)),
+    ("dt(u) = dxx(u) + u^3", "x = 0: u = 0\nboundary x = 1: 2*dn(u) = 0", "", ((-1, 1),)),
+    ("dt(u) = div(2*grad(u)) + u", "dn(u) = 0", "", ((1, 1),)),
+    ("dt(u) = dxx(u) + dx(u)", "u = 0", "", ()),
+    ("dt(u) = dxx(u)", "u + dn(u) = 0", "", ()),
+    ("dt(u) = dxx(u)", "u = 1", "", ()),
+    ("dt(u) = dxx(u)", "u = 0", "order 4", ()),
+]
+
+
+@pytest.mark.parametrize(("equation", "boundary", "order", "wanted"), MIRRORS)
+def test_split_steps_are_exact_between_walls_that_mirror(
+    equation: str, boundary: str, order: str, wanted: tuple[tuple[int, int], ...]
+) -> None:
+    found = scheme(equation, boundary=boundary, more=order, march="strang, steps: 10").time
+    assert isinstance(found, Splitting)
+    assert found.solve.mirrors == wanted
+    assert found.linear_is_exact == bool(wanted)

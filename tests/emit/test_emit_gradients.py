@@ -56,6 +56,8 @@ MODELS = {
     "initial u = 1 + cos(2*pi*x)\ninitial v = sin(2*pi*x)\ngrid x: 5\nmarch etdrk4, steps: 2\n",
     "etdrk2": PLANE + "field u(x, y, t)\nlearn D = 0.1 > 0\ndt(u) = -D*lap(lap(u)) + lap(u^3)\nboundary periodic\n"
     "initial u = sin(2*pi*(x + y))\ngrid x: 6, y: 5\nmarch etdrk2, steps: 2\n",
+    "strang, walls": PLANE + "field u(x, y, t)\nlearn D = 0.1 > 0, r = 1\ndt(u) = D*lap(u) + sin(r*u)\nboundary x: periodic\n"
+    "boundary y = 0: u = 0\nboundary y = 1: dn(u) = 0\ninitial u = y + 0.3*sin(2*pi*x)\ngrid x: 4, y: 5\nmarch strang, steps: 2\n",
     "regions": PLANE + "field u(x, y, t)\nlearn D = 0.1 > 0\ninput image[1](x, y)\ndt(u) = D*lap(u)\nboundary periodic\n"
     "initial u = image[0]\ngrid x: 4, y: 6\nmarch euler, steps: 1\noutput z[4] = linear(regions(u^2, 6)/integral(u^2, x, y))\n",
 }  # fmt: skip
