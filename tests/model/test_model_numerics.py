@@ -98,7 +98,7 @@ def test_the_nearest_step_is_offered_and_divides(hints: Callable[[str], list[str
         ({"more": "order 8", "boundary": "boundary u = 0"}, ("N0608", "8")),
         ({"more": "order 6", "boundary": "boundary u = 0", "equation": "dt(u) = dxx(u) + dx(u)"}, ("N0608", "6")),
         ({"more": "network resnet"}, ("N0617", "resnet")),
-        ({"more": "solve jacobi"}, ("N0616", "jacobi")),
+        ({"more": "solve gauss"}, ("N0616", "gauss")),
         ({"more": "solve gmres, iterations: 0", "march": "march crank_nicolson, steps: 10"}, ("N0615", "0")),
         ({"more": "solve gmres, tolerance: 2", "march": "march crank_nicolson, steps: 10"}, ("N0615", "2")),
         ({"more": "solve gmres, speed: 2", "march": "march crank_nicolson, steps: 10"}, ("N0614", "speed")),
