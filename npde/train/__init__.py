@@ -1,6 +1,6 @@
 """Training: data, losses, strategies, runs that survive being killed, and errors of what was learned.
 
-    trajectories, supervised, from_file    arrays or a data file -> Dataset, checked against the model
+    trajectories, solutions, supervised, from_file    arrays or a data file -> Dataset, checked against the model
     fit(net, data, …) -> Run               learns what the file declares with `learn`
     evaluate(net, data) -> Metrics         errors on data
     open_run(folder) -> nn.Module          the model of a run, with what it learned
@@ -9,7 +9,7 @@
 """
 
 from npde.train.adam import Adam
-from npde.train.arrays import from_file, supervised, trajectories
+from npde.train.arrays import from_file, solutions, supervised, trajectories
 from npde.train.augment import Augmentation, Jitter
 from npde.train.choice import STRATEGIES, choose_strategy
 from npde.train.data import Batch, Dataset
@@ -76,6 +76,7 @@ __all__ = [
     "open_run",
     "physical_values",
     "silent",
+    "solutions",
     "split",
     "supervised",
     "trajectories",
