@@ -147,7 +147,7 @@ FRACTION = Fraction(1, 4)
 MOST = 1500
 
 AUTOMATIC = (
-    "advection", "brusselator", "burgers", "closure", "fisher", "fitzhugh_nagumo", "ginzburg_landau", "gray_scott", "heat_box",
+    "advection", "brusselator", "burgers", "cahn_hilliard", "closure", "fisher", "fitzhugh_nagumo", "ginzburg_landau", "gray_scott", "heat_box",
     "heat_source", "klein_gordon", "kuramoto_sivashinsky", "lotka_volterra", "maxwell", "michaelis_menten", "porous_medium",
     "shallow_water", "sine_gordon", "swift_hohenberg", "wave",
 )  # fmt: skip

@@ -334,3 +334,11 @@ def test_warnings_are_said_by_whatever_goes_on_with_a_file(npde, command: list[s
     result = npde(name, "heat.npde", *rest)
     assert "warning[N0213]: 'unused' is never used." in result.stderr
     assert "warning" not in result.stdout
+
+
+def test_explain_writes_a_page(npde, tmp_path) -> None:
+    target = tmp_path / "report.html"
+    done = npde("explain", "heat.npde", "-o", str(target))
+    assert done.stdout == f"wrote {target}\n"
+    assert "Stability and order" in target.read_text(encoding="utf-8")
+    assert "should end in .html" in npde("explain", "heat.npde", "-o", "report.pdf", status=2).stderr
