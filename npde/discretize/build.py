@@ -253,4 +253,6 @@ def _why_unbounded(assessment: Assessment | None, scheme: TimeScheme) -> str:
         return f"'{assessment.unknown[0]}' is not known before training or running"
     if math.isinf(assessment.limits.step):
         return "no eigenvalue restricts the step"
+    if assessment.bound.value is not None:
+        return "the initial state is unstable, and where it leads is not known"
     return "the bound is unknown"

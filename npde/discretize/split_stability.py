@@ -34,6 +34,9 @@ from npde.symbolic.system import System
 HALVINGS = 24
 """How often the march may be halved in the search for a stable step."""
 
+LEAVES = math.log(1e3)
+"""The exponent of growth over a march at which a nonlinear system is taken to leave its initial state."""
+
 MARGIN = 3.0
 """How much faster than the equation itself a growing mode may grow."""
 
@@ -70,8 +73,17 @@ def assess_split(system: System, grid: Grid, scheme: ImplicitExplicit | Exponent
     notes += [f"'{name}' is not known before training or running; its terms are left out" for name in unknown]
     notes += samples.notes
     known = step if math.isfinite(step) and not unknown else None
-    bound = StepBound(known, None, False, tuple(notes), known)
+    leaves = not linear and _growth(matrices[0] + matrices[1]) * length > LEAVES
+    if leaves:
+        notes.append("the initial state is unstable, and the bound says nothing of where it leads")
+    bound = StepBound(known, None, False, tuple(notes), None if leaves else known)
     return Assessment(bound, None, Limits(step), False, tuple(sorted(unknown)), ())
+
+
+def _growth(matrices: Array) -> float:
+    """The largest real part of the eigenvalues."""
+    finite = matrices[np.isfinite(matrices).all(axis=(-1, -2))]
+    return float(np.linalg.eigvals(finite).real.max(initial=0.0))
 
 
 def _largest(name: str, stiff: Array, rest: Array, length: float, tolerance: float) -> float:

@@ -147,7 +147,7 @@ FRACTION = Fraction(1, 4)
 MOST = 1500
 
 AUTOMATIC = (
-    "advection", "brusselator", "burgers", "cahn_hilliard", "closure", "fisher", "fitzhugh_nagumo", "ginzburg_landau", "gray_scott", "heat_box",
+    "advection", "brusselator", "burgers", "closure", "fisher", "fitzhugh_nagumo", "ginzburg_landau", "gray_scott", "heat_box",
     "heat_source", "klein_gordon", "kuramoto_sivashinsky", "lotka_volterra", "maxwell", "michaelis_menten", "porous_medium",
     "shallow_water", "sine_gordon", "swift_hohenberg", "wave",
 )  # fmt: skip
@@ -166,6 +166,12 @@ def test_no_automatic_step_blows_up(name: str) -> None:
         start = net.initial_state(1)  # type: ignore[operator]
     assert torch.isfinite(last).all()
     assert float(last.abs().max()) < 50 * max(1.0, float(start.abs().max()))
+
+
+def test_a_state_that_separates_has_no_automatic_step() -> None:
+    (found,) = npde.load("examples/cahn_hilliard.npde").check(march="dt=auto")
+    assert found.code == "N0706"
+    assert "unstable" in found.label
 
 
 def test_every_example_that_can_be_is_among_those() -> None:
