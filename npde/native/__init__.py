@@ -4,7 +4,8 @@ compiler   which compiler there is, and which flags it takes
 cache      where built kernels lie, safe under races, kills and read-only homes
 build      C source -> loaded shared object
 
-values     what a step computes, one channel at a time; `lowering` makes them of a graph, `reverse` their gradients
+values     what a step computes, one channel at a time; `lowering` makes them of a graph, `normal` writes polynomials with fewer
+           operations, `reverse` makes gradients
 program    loops over buffers; `placement` and `schedule` make them of values
 c_*        programs -> C source
 kernels    a graph's programs and C files; all of the above without torch

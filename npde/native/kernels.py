@@ -8,6 +8,7 @@ from npde.graph.graph import LayerGraph
 from npde.native.c_driver import CFile, c_file
 from npde.native.c_expression import Real
 from npde.native.lowering import Step, Unfit, lower_step
+from npde.native.normal import normalized
 from npde.native.program import Program
 from npde.native.program import text as program_text
 from npde.native.reverse import reverse
@@ -81,7 +82,7 @@ def lower(graph: LayerGraph) -> Kernels:
     for name in ("step", "first_step"):
         if name in names:
             steps[name] = lower_step(graph, name, arguments)
-    programs = tuple(schedule(name, step) for name, step in steps.items())
+    programs = tuple(schedule(name, normalized(step)) for name, step in steps.items())
     return Kernels(graph, programs, tuple(arguments))
 
 
