@@ -36,8 +36,8 @@ format: $(READY) ## rewrite the code in the house format
 verify: $(READY) ## the table of observed orders of accuracy
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.convergence
 
-bench: $(READY) ## measure; tables and plots go to benchmarks/results
-	@$(BIN)/python -m benchmarks
+bench: $(READY) ## measure; BENCH='kernels --cases A,E' for a part; tables and plots go to benchmarks/results
+	@$(BIN)/python -m benchmarks $(BENCH)
 
 verify-ready: ## everything that CI runs, on a fresh clone of the last commit
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \

@@ -75,7 +75,12 @@ march {scheme}, steps: {steps}
         return u
 
     is_plain = scheme == "euler" and walls == "boundary periodic"
-    names = {"A": f"Fisher-KPP {n}²", "H": f"Fisher-KPP, RK4 {n}²", "I": f"Fisher-KPP between walls {n}²"}
+    names = {
+        "A": f"Fisher-KPP {n}²",
+        "A2": f"Fisher-KPP {n}²",
+        "H": f"Fisher-KPP, RK4 {n}²",
+        "I": f"Fisher-KPP between walls {n}²",
+    }
     return Case(
         key, names[key], text, lambda: wave_field(n, n)[None, None], reference if is_plain else None, steps, 8,
         family="fisher" if is_plain else "",
@@ -285,7 +290,7 @@ def cases() -> dict[str, Case]:
     end = "51.2"
     found = (
         fisher(512),
-        fisher(2048, key="A"),
+        fisher(2048, key="A2"),
         gray_scott(512),
         schrodinger(512),
         heat(128),
@@ -296,7 +301,4 @@ def cases() -> dict[str, Case]:
         fisher(512, 100, walls=WALLS.format(end=end), key="I"),
         ginzburg_landau(256),
     )
-    by_key: dict[str, Case] = {}
-    for case in found:
-        by_key[case.key if case.key not in by_key else f"{case.key}2"] = case
-    return by_key
+    return {case.key: case for case in found}

@@ -27,6 +27,11 @@ def marched(case: Case, *, backend: str, dtype: torch.dtype = torch.float32, com
     except npde.NpdeError as error:
         raise Missing(str(error).splitlines()[0]) from error
     start = torch.from_numpy(case.start()).to(dtype)
+    if case.key in ("F", "G"):  # random weights: the same ones in every precision
+        weights = np.random.default_rng(0)
+        with torch.no_grad():
+            for parameter in net.parameters():
+                parameter.copy_(torch.from_numpy(0.1 * weights.standard_normal(parameter.shape)))
     if case.trains:
         with torch.no_grad():
             net.a = torch.from_numpy(conductivity(start.shape[-1]))

@@ -118,7 +118,8 @@ def numba(case: Case) -> Run:
 
     @jit
     def gray_scott(u: Any, v: Any, to: Any, go: Any) -> None:
-        a, b, f, p, q = (np.float32(k) for k in (0.2, 0.16, 0.04, 0.1, 0.5))
+        a, b, f = np.float32(0.2), np.float32(0.16), np.float32(0.04)
+        p, q = np.float32(0.1), np.float32(0.5)
         for x in library.prange(1, u.shape[0] - 1):
             for y in range(1, u.shape[1] - 1):
                 w = u[x, y] * v[x, y] * v[x, y]
@@ -134,7 +135,7 @@ def numba(case: Case) -> Run:
 
     @jit
     def heat(u: Any, out: Any) -> None:
-        a, b, c = (np.float32(k) for k in (0.25, 0.4 / 3, -0.1 / 12))
+        a, b, c = np.float32(0.25), np.float32(0.4 / 3), np.float32(-0.1 / 12)
         n = u.shape[0] - 4
         for x in library.prange(n):
             for y in range(n):
@@ -289,7 +290,7 @@ def pypde(case: Case) -> Run:
     else:
         equation = library.PDE({"u": "0.2*laplace(u) - u*v**2 + 0.04*(1 - u)", "v": "0.1*laplace(v) + u*v**2 - 0.1*v"})
         state = library.FieldCollection([library.ScalarField(grid, s) for s in start], labels=["u", "v"])
-    solver = library.ExplicitSolver(equation, scheme="euler", adaptive=False)
+    solver = library.EulerSolver(equation, adaptive=False)
     stepper = solver.make_stepper(state, dt=dt)
 
     def run(steps: int) -> Any:

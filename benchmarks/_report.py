@@ -42,6 +42,7 @@ def table(facts: dict[str, Any]) -> str:
         "Billions of grid-point steps a second: the median of the runs, and the best, which others on the machine disturbed least;",
         "ratios are of the best. `roof` is the best run against copying memory of the state's size with all threads; time blocking",
         "can pass it. `error` is against float64.",
+        *([facts["note"]] if "note" in facts else []),
         "",
     ]
     for key, group in groupby(facts["rows"], lambda r: r["case"]):

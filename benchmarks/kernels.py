@@ -77,6 +77,7 @@ def measured(case: Case, only: tuple[str, ...], seconds: float, clock: str) -> l
     runs: dict[str, _npde.Run] = {}
     entries: dict[str, Entry] = {}
     for name, make in wanted.items():
+        torch._dynamo.reset()  # contestants share code, which torch compiles a limited number of times
         begin = time.perf_counter()
         try:
             run = make()
@@ -84,6 +85,12 @@ def measured(case: Case, only: tuple[str, ...], seconds: float, clock: str) -> l
         except Missing as reason:
             entries[name] = Entry(name, missing=str(reason))
             print(f"   {name:<22} {reason}", flush=True)
+            continue
+        except Exception as error:
+            if name.startswith(("npde", "loops")):
+                raise
+            entries[name] = Entry(name, missing=f"failed: {type(error).__name__}")
+            print(f"   {name:<22} failed: {error}", flush=True)
             continue
         prepared = time.perf_counter() - begin
         error = max(float(np.abs(a - b).max() / np.abs(b).max()) for a, b in zip(result, exact, strict=True))
