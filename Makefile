@@ -33,8 +33,8 @@ format: $(READY) ## rewrite the code in the house format
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
-verify: $(READY) ## the table of observed orders of accuracy
-	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.convergence
+verify: $(READY) ## the table of observed orders of accuracy; docs/convergence.md
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.convergence --output docs/convergence.md
 
 bench: $(READY) ## measure; BENCH='kernels --cases A,E' for a part; tables and plots go to benchmarks/results
 	@$(BIN)/python -m benchmarks $(BENCH)

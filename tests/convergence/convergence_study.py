@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import log, nan
 from typing import Protocol
@@ -10,7 +9,7 @@ from typing import Protocol
 ROUNDING = 2e-12
 """Errors below this, relative to the solution, may be rounding: pairs with one of them are not judged."""
 
-NAME = 60
+NAME = 76
 """Columns of a name."""
 
 
@@ -57,12 +56,11 @@ class Study(Protocol):
     def row(self) -> Row: ...
 
 
-def table(title: str, studies: Iterable[Study]) -> Iterator[str]:
-    """The lines of a printed table, one after the other as they are found; the last one counts."""
-    yield f"{title:<{NAME}} {'errors, refined':<23}   seen  of"
-    held = total = 0
-    for study in studies:
-        row = study.row()
-        held, total = held + row.holds, total + 1
-        yield row.line()
-    yield f"{held} of {total} hold"
+def title_line(title: str) -> str:
+    """The first line of a table."""
+    return f"{title:<{NAME}} {'errors, refined':<23}   seen  of"
+
+
+def tail(held: int, total: int) -> str:
+    """The last line of a table: it counts."""
+    return f"{held} of {total} hold"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.convergence.convergence_space import Case, cases
 from tests.convergence.convergence_steady import Steady
 from tests.convergence.convergence_steady import studies as steady
+from tests.convergence.convergence_study import NAME
 from tests.convergence.convergence_time import Study, studies
 
 TIMES = list(studies())
@@ -51,6 +54,21 @@ def test_order_of_a_steady_problem(study: Steady) -> None:
 def test_order_of_more_steady_problems(study: Steady) -> None:
     row = study.row()
     assert row.holds, row.line()
+
+
+def test_the_published_table_has_these_rows() -> None:
+    """docs/convergence.md is renewed by `make verify`; its figures may be older than the code, its rows may not."""
+    page = (Path(__file__).parents[2] / "docs" / "convergence.md").read_text(encoding="utf-8")
+    _, *sections = page.split("\n## In ")
+    tables = {"space": SPACES, "time": TIMES, "steady": STEADY}
+    found = {}
+    for section in sections:
+        title, *lines = section.splitlines()
+        found[title] = [line[:NAME].rstrip() for line in lines if line.endswith((" ok", " LOW"))]
+    assert "space" in found
+    for title, names in found.items():
+        assert names == [s.name[:NAME].rstrip() for s in tables[title]]
+    assert "LOW" not in page
 
 
 def test_the_matrix_is_large_enough() -> None:
