@@ -152,27 +152,30 @@ def test_sums_do_not_depend_on_the_number_of_threads(quick_builds: None) -> None
     assert torch.equal(found[1], found[2])
 
 
-BANDED = {"fisher": {"x": 41, "y": 13}, "heat_box": {"x": 25, "y": 6, "z": 7}, "shallow_water": {"x": 61, "y": 9}}
+BANDED = {"euler": {"x": 41, "y": 13}, "heat_box": {"x": 25, "y": 6, "z": 7}, "shallow_water": {"x": 61, "y": 9}}
 """Examples with many rows: euler's and rk4's phases, walls and periodic axes, three dimensions, order 6."""
 
 
 @pytest.mark.parametrize("example", sorted(BANDED))
 def test_time_blocking(example: str, quick_builds: None) -> None:
-    text = (EXAMPLES / f"{example}.npde").read_text(encoding="utf-8")
+    # a single stage feels the outermost row of a halo most
+    text = FISHER if example == "euler" else (EXAMPLES / f"{example}.npde").read_text(encoding="utf-8")
     _, net = pair(text, grid=BANDED[example])
     runtime = net._npde.backend.runtime  # type: ignore[union-attr]
     assert "#define PHASES" in runtime.kernels.forward("double").text
+    state = net.initial_state()
+    state = state + 0.1 * torch.rand(state.shape, dtype=state.dtype, generator=torch.Generator().manual_seed(0))
     before = torch.get_num_threads()
     try:
         for depth, threads in itertools.product((2, 3, 5), (1, 2, 3)):
             torch.set_num_threads(threads)
             with torch.no_grad():
                 runtime.depth = 0
-                expected = net.march(steps=11), net.march(steps=9, every=4)
+                expected = net.march(state, steps=11), net.march(state, steps=9, every=4)
                 runtime.depth = depth
-                found = net.march(steps=11), net.march(steps=9, every=4)
+                found = net.march(state, steps=11), net.march(state, steps=9, every=4)
             for a, b in zip(expected, found, strict=True):
-                torch.testing.assert_close(b, a, rtol=1e-13, atol=1e-13)
+                torch.testing.assert_close(b, a, rtol=1e-12, atol=1e-12)
     finally:
         torch.set_num_threads(before)
 
