@@ -18,11 +18,12 @@ from npde.runtime import tune_allocator
 if sys.argv[1] == "tuned":
     assert tune_allocator()
 x = torch.ones(2**24)
-for _ in range(5):  # the heap grows until freed blocks join
-    y = x + 1
+y = x + 1
+del y
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(10):
     y = x + 1
+    del y
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
