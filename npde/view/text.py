@@ -21,7 +21,8 @@ def text(graph: LayerGraph) -> str:
     """The whole graph."""
     facts = Facts(graph)
     lines = [graph.name, "=" * len(graph.name)]
-    lines.extend(f"  {e}" for e in facts.equations)
+    for equation in facts.equations:
+        lines.extend(textwrap.wrap(equation, WIDTH, initial_indent="  ", subsequent_indent=" " * 6))
     lines.append("")
     lines.extend(f"{name:<16} {value}" for name, value in facts.rows)
     for diagram in facts.diagrams:

@@ -30,6 +30,7 @@ def values(
                 kept = declared.constraint
                 lower = float(kept.lower) if kept and kept.lower is not None else None
                 upper = float(kept.upper) if kept and kept.upper is not None else None
+                # Positive without a constraint too: some are diffusivities, and implicit steps need a solution.
                 drawn = generator.uniform(0.2, 0.8, size=shape)
                 if lower is not None and upper is not None:
                     drawn = lower + (upper - lower) * drawn
@@ -37,8 +38,6 @@ def values(
                     drawn = lower + drawn
                 elif upper is not None:
                     drawn = upper - drawn
-                else:
-                    drawn = 2 * drawn - 1
                 learned[declared.name] = drawn
             case LearnedStencil():
                 shape = (steps,) * declared.per_step + declared.channels + declared.extents
