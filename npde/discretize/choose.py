@@ -54,8 +54,9 @@ def choose(system: System, march: March) -> TimeScheme:
         case "imex_euler" | "cnab2" | "sbdf2" as name:
             return stiff.implicit_explicit(system, march, name)
         case "dopri5":
-            tolerance = march.tolerance or tableaux.DOPRI5.tolerance
-            return replace(tableaux.DOPRI5, tolerance=tolerance)
+            from npde.discretize.embedded import DOPRI5  # it checks itself when it is read
+
+            return replace(DOPRI5, tolerance=march.tolerance or DOPRI5.tolerance)
         case _:
             raise InternalError(f"no scheme '{march.scheme}'")
 

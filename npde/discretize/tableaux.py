@@ -10,13 +10,12 @@ Equations I, section II.2.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from fractions import Fraction
 from math import prod
 from types import MappingProxyType
 
 from npde.diagnostics import InternalError
-from npde.discretize.scheme import AdamsBashforth, Adaptive, ButcherTableau, RungeKutta
+from npde.discretize.scheme import AdamsBashforth, ButcherTableau, RungeKutta
 
 
 def conditions(tableau: ButcherTableau) -> tuple[tuple[int, Fraction], ...]:
@@ -77,57 +76,22 @@ def checked(tableau: ButcherTableau) -> ButcherTableau:
     return tableau
 
 
-def _tableau(name: str, order: int, rows: Sequence[Sequence[str]], b: Sequence[str]) -> ButcherTableau:
+def tableau_of(name: str, order: int, rows: Sequence[Sequence[str]], b: Sequence[str]) -> ButcherTableau:
     stages = len(b)
     a = tuple(tuple(Fraction(x) for x in row) + (Fraction(0),) * (stages - len(row)) for row in rows)
     c = tuple(sum(row, Fraction(0)) for row in a)
     return checked(ButcherTableau(name, a, tuple(Fraction(x) for x in b), c, order))
 
 
-EULER = _tableau("euler", 1, [[]], ["1"])
-MIDPOINT = _tableau("midpoint", 2, [[], ["1/2"]], ["0", "1"])
-HEUN = _tableau("heun", 2, [[], ["1"]], ["1/2", "1/2"])
-SSPRK3 = _tableau("ssprk3", 3, [[], ["1"], ["1/4", "1/4"]], ["1/6", "1/6", "2/3"])
-RK4 = _tableau("rk4", 4, [[], ["1/2"], ["0", "1/2"], ["0", "0", "1"]], ["1/6", "1/3", "1/3", "1/6"])
+EULER = tableau_of("euler", 1, [[]], ["1"])
+MIDPOINT = tableau_of("midpoint", 2, [[], ["1/2"]], ["0", "1"])
+HEUN = tableau_of("heun", 2, [[], ["1"]], ["1/2", "1/2"])
+SSPRK3 = tableau_of("ssprk3", 3, [[], ["1"], ["1/4", "1/4"]], ["1/6", "1/6", "2/3"])
+RK4 = tableau_of("rk4", 4, [[], ["1/2"], ["0", "1/2"], ["0", "0", "1"]], ["1/6", "1/3", "1/3", "1/6"])
 
 TABLEAUX: Mapping[str, ButcherTableau] = MappingProxyType({t.name: t for t in (EULER, MIDPOINT, HEUN, SSPRK3, RK4)})
 """The explicit one-step schemes by name."""
 
-
-def _adaptive(tableau: ButcherTableau, lower: Sequence[str], middle: Sequence[str]) -> Adaptive:
-    """An embedded pair that checks its own order conditions: those of the scheme of lower order, and of the state in the middle of
-    a step, where a condition of order p has the value 2^-p times that at the end."""
-    found = Adaptive(tableau, tuple(Fraction(x) for x in lower), tuple(Fraction(x) for x in middle), 1e-6)
-    low = checked(replace(tableau, name=f"{tableau.name}, lower", b=found.lower, order=tableau.order - 1))
-    ends = conditions(replace(tableau, b=(Fraction(0),) * len(tableau.b)))
-    for (order, defect), (_, rest) in zip(conditions(replace(tableau, b=found.middle)), ends, strict=True):
-        if order <= low.order and (defect - rest) * 2**order != -rest:
-            raise InternalError(f"the middle of a step of '{tableau.name}' does not have order {low.order}")
-    return found
-
-
-DOPRI5 = _adaptive(
-    _tableau(
-        "dopri5",
-        5,
-        [
-            [],
-            ["1/5"],
-            ["3/40", "9/40"],
-            ["44/45", "-56/15", "32/9"],
-            ["19372/6561", "-25360/2187", "64448/6561", "-212/729"],
-            ["9017/3168", "-355/33", "46732/5247", "49/176", "-5103/18656"],
-            ["35/384", "0", "500/1113", "125/192", "-2187/6784", "11/84"],
-        ],
-        ["35/384", "0", "500/1113", "125/192", "-2187/6784", "11/84", "0"],
-    ),
-    lower=["5179/57600", "0", "7571/16695", "393/640", "-92097/339200", "187/2100", "1/40"],
-    middle=[
-        "6025192743/60171106304", "0", "51252292925/130801643196", "-2691868925/90256659456", "187940372067/3189068634112",
-        "-1776094331/39487288512", "11237099/470086768",
-    ],
-)  # fmt: skip
-"""J. Dormand, P. Prince, J. Comput. Appl. Math. 6 (1980) 19-26; the middle by L. Shampine, Math. Comp. 46 (1986) 135-150."""
 
 RK4_SCHEME = RungeKutta(RK4)
 """What marches the pointwise half of a splitting that has no exact flow."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from npde.discretize.tableaux import DOPRI5
+from npde.discretize.embedded import DOPRI5
 
 ADAPTIVE: dict[str, str] = {}
 """By name, in the order in which they are emitted."""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from npde.diagnostics import InternalError
-from npde.discretize import regions, tableaux
+from npde.discretize import embedded, regions, tableaux
 from npde.discretize.scheme import AdamsBashforth, RungeKutta
 
 RICCATI = 0.8333833914643604
@@ -70,7 +70,7 @@ def test_an_implicit_tableau_is_a_bug() -> None:
 
 
 def test_an_embedded_pair_has_its_orders() -> None:
-    pair = tableaux.DOPRI5
+    pair = embedded.DOPRI5
     assert (pair.tableau.order, pair.tableau.a[-1]) == (5, pair.tableau.b)
     wrong = (pair.lower[0] + Fraction(1, 100), *pair.lower[1:-1], pair.lower[-1] - Fraction(1, 100))
     with pytest.raises(InternalError):
@@ -81,10 +81,10 @@ def test_an_embedded_pair_has_its_orders() -> None:
 
 @pytest.mark.parametrize("entry", range(7))
 def test_the_middle_of_a_step_checks_itself(entry: int) -> None:
-    middle = [str(x) for x in tableaux.DOPRI5.middle]
+    middle = [str(x) for x in embedded.DOPRI5.middle]
     middle[entry] = str(Fraction(middle[entry]) + Fraction(1, 10**6))
     with pytest.raises(InternalError, match="middle"):
-        tableaux._adaptive(tableaux.DOPRI5.tableau, [str(x) for x in tableaux.DOPRI5.lower], middle)
+        embedded.embedded(embedded.DOPRI5.tableau, [str(x) for x in embedded.DOPRI5.lower], middle)
 
 
 def test_adams_bashforth() -> None:
