@@ -7,7 +7,7 @@ from npde.emit.fixed import LOOP_DOC, MARCH_DOC
 from npde.emit.nodes import NodeEmitter
 from npde.emit.outputs import arranged
 from npde.graph.graph import inputs_of
-from npde.graph.layers import AdaptiveStep
+from npde.graph.layers import AdaptiveStep, SolveLayer, SpectralLayer
 
 
 class MarchWriter(EndsWriter):
@@ -160,7 +160,11 @@ class MarchWriter(EndsWriter):
             w.line("if every is not None and every < 1:")
             with w.indented():
                 w.line('raise ValueError(f"every must be at least 1, got {every}")')
-            w.line("if torch.compiler.is_compiling() and steps > UNROLLED:")
+            if self._scans_without_gradients():
+                w.line("# torch's scan has no gradients of such a step: with gradients, all steps unroll")
+                w.line("if torch.compiler.is_compiling() and steps > UNROLLED and not torch.is_grad_enabled():")
+            else:
+                w.line("if torch.compiler.is_compiling() and steps > UNROLLED:")
             with w.indented():
                 w.line("return self._scan(state, sequence, c, steps, every, read)")
             w.line("carry, frames, readings = self._begin(state), [state], []")
@@ -219,6 +223,13 @@ class MarchWriter(EndsWriter):
                 w.line("return carry[0], None, outs")
             w.line("return carry[0], torch.cat((state[:, None], outs[0][:, every - 1 :: every]), dim=1), outs[1:]")
         w.line()
+
+    def _scans_without_gradients(self) -> bool:
+        """Whether torch cannot differentiate its `scan` over steps: complex numbers in them, or a block solve beside the time."""
+        layers = [n.layer for b in self.graph.blocks for n in b.nodes]
+        if any(isinstance(x, SpectralLayer) or (isinstance(x, SolveLayer) and x.method == "fft") for x in layers):
+            return True
+        return "t" in self.graph.block("step").inputs and any(isinstance(x, SolveLayer) for x in layers)
 
     def _write_advance(self) -> None:
         """One step of what the loop carries: the state, and for a multistep scheme what earlier steps left."""

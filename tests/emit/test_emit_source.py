@@ -229,3 +229,34 @@ def test_compile_fullgraph_and_export_with_dynamic_batch(name: str, steps: int) 
     begin = net.initial_state(5, **more).detach()
     again = exported.module()(**more, state=begin, steps=steps)
     assert torch.allclose(again, net(**more, state=begin, steps=steps), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # as above
+@pytest.mark.parametrize(
+    ("scheme", "wall"),
+    [
+        ("strang", "periodic"), ("etdrk2", "periodic"), ("sbdf2", "periodic"), ("crank_nicolson", "periodic"),
+        ("crank_nicolson", "x = 0: u = cos(t)\nboundary x = 1: u = 0"),
+    ],
+)  # fmt: skip
+def test_marches_that_scan_without_gradients_compile_and_export(scheme: str, wall: str) -> None:
+    """Longer than what unrolls: torch's scan cannot differentiate complex numbers, nor a block solve beside the time."""
+    reaction = " + u*(1 - u)" if scheme != "crank_nicolson" else ""
+    _, net = compiled(
+        f"coordinates x in [0, 1], t in [0, 0.1]\nfield u(x, t)\nlearn D = 0.02 > 0\ndt(u) = D*dxx(u){reaction}\n"
+        f"boundary {wall}\ninitial u = 1/2 + 1/3*sin(2*pi*x)\ngrid x: 16\nmarch {scheme}, steps: 10\n"
+    )
+    state = net.initial_state(2).detach()
+    expected = net(state)
+    expected.sum().backward()
+    wanted = net.raw_D.grad.clone()
+    net.zero_grad()
+    torch._dynamo.reset()
+    traced = torch.compile(net, fullgraph=True, backend="aot_eager")
+    with torch.no_grad():
+        assert torch.allclose(traced(state), expected, rtol=1e-12, atol=1e-14)
+    traced(state).sum().backward()
+    assert torch.allclose(net.raw_D.grad, wanted, rtol=1e-10)
+    exported = torch.export.export(net, (state,), strict=True).module()
+    assert torch.allclose(exported(state), expected, rtol=1e-12, atol=1e-14)

@@ -161,7 +161,8 @@ class Soliton(nn.Module):
         each step. The latter two are stacked along axis 1."""
         if every is not None and every < 1:
             raise ValueError(f"every must be at least 1, got {every}")
-        if torch.compiler.is_compiling() and steps > UNROLLED:
+        # torch's scan has no gradients of such a step: with gradients, all steps unroll
+        if torch.compiler.is_compiling() and steps > UNROLLED and not torch.is_grad_enabled():
             return self._scan(state, sequence, c, steps, every, read)
         carry, frames, readings = self._begin(state), [state], []
         for n in range(steps):
