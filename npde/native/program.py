@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import sympy as sp
+
 from npde.diagnostics import InternalError
 from npde.native.values import Box, Fill, Fold, Map, Shift, Values
 
@@ -163,13 +165,15 @@ def _leaves(program: Program, root: int, fresh: set[int]) -> set[int]:
 def text(program: Program) -> str:
     """The program for people."""
     lines = [f"{program.name}: {len(program.buffers)} buffers, {len(program.phases)} phases"]
+    scalars: set[int] = set()
     for k, phase in enumerate(program.phases):
         for sweep in phase.sweeps:
             lines.append(f"  phase {k}: sweep over {box_text(sweep.box)}")
-            shown: set[int] = set()
+            shown = set(scalars)
             for write in sweep.writes:
                 _definitions(program, write.value, shown, lines, {w.value for w in sweep.writes})
                 lines.append(f"    {_target(program, write)} {_right(program, write.value)}")
+            scalars |= {value for value in shown if program.values[value].is_scalar}
         for border in phase.borders:
             operation = program.values[border.value].operation
             assert isinstance(operation, Fill | Fold)
@@ -177,7 +181,7 @@ def text(program: Program) -> str:
             kind = "fill" if isinstance(operation, Fill) else "fold"
             how = "periodic" if fill.walls is None else "walls"
             lines.append(
-                f"  phase {k}: {kind} {program.buffers[border.buffer].name}, axis {fill.axis}, {fill.width} cells, {how}"
+                f"  phase {k}: {kind} {_buffer_name(program, border.buffer)}, axis {fill.axis}, {fill.width} cells, {how}"
             )
     return "\n".join(lines) + "\n"
 
@@ -190,7 +194,7 @@ def box_text(box: Box) -> str:
 def _target(program: Program, write: Write) -> str:
     if write.accumulator is None:
         assert write.buffer is not None
-        return f"{program.buffers[write.buffer].name} ="
+        return f"{_buffer_name(program, write.buffer)} ="
     a = program.accumulators[write.accumulator]
     return f"gradient of {program.values.arguments[a.argument].name}[{a.element}] +="
 
@@ -202,24 +206,34 @@ def _definitions(program: Program, root: int, shown: set[int], lines: list[str],
     for read in operation.reads:
         if read.value in program.stored and read.value not in kept:
             continue
-        if read.value in shown or program.values[read.value].is_scalar:
+        if read.value in shown:
             continue
         shown.add(read.value)
         if isinstance(program.values[read.value].operation, Map) and read.value not in program.stored:
             _definitions(program, read.value, shown, lines, kept)
-            lines.append(f"    {program.values[read.value].name}.{read.value} := {_right(program, read.value)}")
+            lines.append(f"    {_value_name(program, read.value)} := {_right(program, read.value)}")
 
 
 def _right(program: Program, value: int) -> str:
     operation = program.values[value].operation
     if not isinstance(operation, Map):
         return program.values[value].name
-    body = str(operation.expression)
-    for symbol, read in reversed(list(zip(operation.symbols, operation.reads, strict=True))):
-        of = program.values[read.value]
-        at = "" if of.is_scalar else "[" + ", ".join(f"{s:+d}" if s else "0" for s in read.shift) + "]"
-        name = (
-            of.name if read.value in program.stored or not isinstance(of.operation, Map) else f"{of.name}.{read.value}"
-        )
-        body = body.replace(symbol.name, name + at)
-    return body
+    named = {}
+    for symbol, read in zip(operation.symbols, operation.reads, strict=True):
+        at = ", ".join(f"{s:+d}" if s else "0" for s in read.shift)
+        where = "" if program.values[read.value].is_scalar else f"[{at}]"
+        named[symbol] = sp.Symbol(_value_name(program, read.value) + where)
+    return str(operation.expression.xreplace(named))
+
+
+def _value_name(program: Program, value: int) -> str:
+    """A value's name; one that has no buffer, or shares its name with another, with a number behind it."""
+    if value in program.stored:
+        return _buffer_name(program, program.stored[value])
+    of = program.values[value]
+    return f"{of.name}.{value}" if isinstance(of.operation, Map) else of.name
+
+
+def _buffer_name(program: Program, buffer: int) -> str:
+    name = program.buffers[buffer].name
+    return name if sum(b.name == name for b in program.buffers) == 1 else f"{name}.{buffer}"
