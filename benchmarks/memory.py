@@ -51,11 +51,11 @@ def one(example: str, network: str, grid: str, batch: int, grad: bool, steps: in
     options = {"network": network, "grid": cells, "extent": {marching: (0, SHORT)}, "march": f"steps={steps}"}
     compilation = model._compilation(**options)
     predicted = footprint(compilation.graph, compilation.source, batch=batch, grad=grad, steps=steps).peak
-    _run(model.compile(network=network), 1, grad, 2)  # libraries and kernels are loaded by it
+    _run(model.compile(network=network, backend="torch"), 1, grad, 2)  # libraries and kernels are loaded by it
     gc.collect()
     before = _status("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts here
-    _run(model.compile(**options), batch, grad, steps)
+    _run(model.compile(backend="torch", **options), batch, grad, steps)
     return predicted, _status("VmHWM") - before
 
 
