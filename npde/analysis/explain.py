@@ -80,15 +80,17 @@ def kernels(graph: LayerGraph) -> Iterator[str]:
 
 
 def stencils(graph: LayerGraph) -> Iterator[str]:
-    """Every fixed stencil once, u standing for what it is applied to."""
-    seen: dict[StencilLayer, None] = {}
+    """Every fixed stencil once, with all it is applied to; in the formula that is f."""
+    seen: dict[str, list[StencilLayer]] = {}
     for block in graph.blocks:
         for node in block.nodes:
             if isinstance(node.layer, StencilLayer):
-                seen.setdefault(node.layer)
-    for layer in seen:
-        yield f"{layer.operator}: {len({tap.offset for tap in layer.taps})} points"
-        yield f"    {stencil_text(layer, graph.scheme.grid.axes)}"
+                found = seen.setdefault(stencil_text(node.layer, graph.scheme.grid.axes), [])
+                if node.layer.operator not in {layer.operator for layer in found}:
+                    found.append(node.layer)
+    for text, layers in seen.items():
+        yield f"{', '.join(layer.operator for layer in layers)}: {len({tap.offset for tap in layers[0].taps})} points"
+        yield f"    {text}"
 
 
 def walls(scheme: Scheme) -> Iterator[str]:

@@ -125,7 +125,7 @@ def linear_text(terms: list[tuple[sp.Expr, str]]) -> str:
 
 
 def stencil_text(layer: StencilLayer, axes: tuple[Axis, ...]) -> str:
-    """`(u[i-1] - 2*u[i] + u[i+1])/hx^2`: taps by their powers of the spacings, over their common denominator."""
+    """`(f[i-1] - 2*f[i] + f[i+1])/hx^2` of an array f: taps by their powers of the spacings, over their common denominator."""
     groups: dict[tuple[int, ...], list[Tap]] = {}
     for tap in layer.taps:
         groups.setdefault(tap.powers, []).append(tap)
@@ -134,7 +134,7 @@ def stencil_text(layer: StencilLayer, axes: tuple[Axis, ...]) -> str:
 
 def _group_text(powers: tuple[int, ...], taps: list[Tap], axes: tuple[Axis, ...]) -> str:
     denominator = lcm(*(tap.weight.denominator for tap in taps))
-    terms = [(sp.Integer(int(tap.weight * denominator)), f"u[{_indices(tap)}]") for tap in taps]
+    terms = [(sp.Integer(int(tap.weight * denominator)), f"f[{_indices(tap)}]") for tap in taps]
     below = [str(denominator)] if denominator != 1 else []
     below += [f"h{a.name}" + (f"^{p}" if p > 1 else "") for a, p in zip(axes, powers, strict=True) if p > 0]
     text = linear_text(terms)

@@ -86,7 +86,7 @@ def operator_text(expr: sp.Expr) -> str:
         case sp.Symbol():
             return expr.name
         case _:
-            text = str(expr)
+            text = str(expr).replace("**", "^")
             return text if len(text) <= 24 else "expression"
 
 

@@ -161,7 +161,7 @@ def test_explain_a_file(npde) -> None:
         "Invariants", "Network", "Native kernels", "Learned", "Cost of a step (float32, one sample)",
         "Peak memory (float32, one sample)",
     ]  # fmt: skip
-    assert "(u[i-1] - 2*u[i] + u[i+1])/hx^2" in text
+    assert "(f[i-1] - 2*f[i] + f[i+1])/hx^2" in text
     assert "D: 1 number, > 0, starts at 0.5" in text
     assert "a step is 4 sweeps over the grid, " in text
     assert "receptive field of a step, in cells on each side: 4 along x" in text
@@ -169,7 +169,7 @@ def test_explain_a_file(npde) -> None:
 
 def test_explain_shows_fourth_order_stencils_and_closures(npde) -> None:
     text = npde("explain", "heat.npde", "--order", "4", "--march", "steps=100").stdout
-    assert "(-u[i-2] + 16*u[i-1] - 30*u[i] + 16*u[i+1] - u[i+2])/(12*hx^2)" in text
+    assert "(-f[i-2] + 16*f[i-1] - 30*f[i] + 16*f[i+1] - f[i+2])/(12*hx^2)" in text
     ghosts = [line.strip() for line in text.splitlines() if line.strip().startswith("u[-")]
     assert len(ghosts) == 2
 

@@ -11,6 +11,7 @@ import click
 from npde.cli.options import device_options, files_argument, free_option, json_option, named, overrides
 
 PICTURES = (".png", ".svg", ".pdf", ".gif", ".mp4")
+TRAJECTORIES = (".h5", ".hdf5", ".nc")
 
 
 @click.command()
@@ -60,6 +61,8 @@ def command(
     from npde.cli.running import Order, draw, simulate
 
     given = _pairs(inputs)
+    if output is not None and Path(output).suffix.lower() not in TRAJECTORIES:
+        raise click.BadParameter(_no_trajectory(output), param_hint="'--output'")
     for picture in plot:
         _check_picture(picture)
     results = []
@@ -92,6 +95,11 @@ def _pairs(inputs: tuple[str, ...]) -> dict[str, str]:
             raise click.BadParameter(f"'{name}' is given twice.", param_hint="'--input'")
         found[name] = value
     return found
+
+
+def _no_trajectory(name: str) -> str:
+    text = f"'{name}' should end in one of {', '.join(TRAJECTORIES)}: the run is written as HDF5."
+    return f"{text} For a picture use --plot." if Path(name).suffix.lower() in PICTURES else text
 
 
 def _check_picture(name: str) -> None:
