@@ -28,8 +28,8 @@ class CFile:
 
 
 def c_file(title: str, programs: tuple[Program, ...], real: Real, dt: float, channels: int) -> CFile:
-    """The C file of a march: `programs` are `step`, maybe `first_step`, and for the adjoint `step_adjoint`, maybe
-    `first_step_adjoint`. `channels` of what is carried are the state; the others start at zero."""
+    """The C file of a march: `programs` are `step`, maybe `first_step` or `finish`, and for the adjoint `step_adjoint`, maybe
+    `first_step_adjoint` or `finish_adjoint`. `channels` of what is carried are the state; the others start at zero."""
     values = programs[0].values
     margins = tuple(
         (max(p.margins[i][0] for p in programs), max(p.margins[i][1] for p in programs))
@@ -44,7 +44,7 @@ def c_file(title: str, programs: tuple[Program, ...], real: Real, dt: float, cha
     sizes = [layout.size(tuple(i is not None for i in values.arguments[a].box)) for a, _ in fields]
     rows = [layout.strides(tuple(i is not None for i in values.arguments[a].box))[0] for a, _ in fields]
     for program in programs:
-        kernels += KernelWriter(program, layout, places, pool, collected, bands).write()
+        kernels += KernelWriter(program, layout, places, pool, collected, bands and program is programs[0]).write()
         collected += len(program.accumulators)
         temporaries = [b for b in program.buffers if b.role == "temporary"]
         sizes += [layout.size(b.varies) for b in temporaries]
@@ -52,21 +52,22 @@ def c_file(title: str, programs: tuple[Program, ...], real: Real, dt: float, cha
         pool += len(temporaries)
     carried = programs[0].carried
     adjoint = any(p.name.endswith("_adjoint") for p in programs)
-    starts = any(p.name == "first_step" for p in programs)
-    head = _head(title, layout, real, dt, channels, carried, len(values.arguments), sizes)
+    names = {p.name for p in programs}
+    head = _head(title, layout, real, dt, channels, carried, len(values.arguments), sizes, "finish" in names)
     loading = _loading(values, layout, fields)
     if bands:
         loading += _band(programs[0], layout, rows, sizes) + _band_loading(values, layout, fields, programs[0])
     text = "\n".join(
         [head, vectors(real), _helpers(programs, real), STRUCTS, *kernels, loading, _moving(layout),
-         _stepping(starts, adjoint), COMMON + MARCH_BACK if adjoint else COMMON + RECORD + (BANDS if bands else NO_BANDS) + MARCH]
+         _stepping(names), COMMON + MARCH_BACK if adjoint else COMMON + RECORD + (BANDS if bands else NO_BANDS) + MARCH]
     )  # fmt: skip
     return CFile(text, layout, programs, tuple(fields))
 
 
 def _head(
-    title: str, layout: Layout, real: Real, dt: float, channels: int, carried: int, arguments: int, sizes: list[int]
-) -> str:
+    title: str, layout: Layout, real: Real, dt: float, channels: int, carried: int, arguments: int, sizes: list[int],
+    finishes: bool,
+) -> str:  # fmt: skip
     grid = " x ".join(map(str, layout.grid))
     offsets = [sum(sizes[:k]) for k in range(len(sizes))]
     varies = (True,) * len(layout.grid)
@@ -101,6 +102,7 @@ typedef {real} T;
 #define STATE {channels} /* channels of the state */
 #define CARRIED {carried} /* channels that the loop carries */
 #define ARGUMENTS {arguments}
+#define FINISHES {int(finishes)} /* whether a state has to be made of what the loop carries */
 #define PADDED {layout.size(varies)}L /* entries of a padded array */
 #define ORIGIN {layout.origin(varies)}L
 #define POOLED {len(sizes)}
@@ -188,7 +190,7 @@ def _loading(values: Values, layout: Layout, fields: list[tuple[int, int]]) -> s
 def can_band(programs: tuple[Program, ...]) -> bool:
     """Whether several steps can be marched band by band: a forward step in two or three dimensions whose sweeps all cover the
     interior, with no arrays that change with the step."""
-    (program, *others) = programs
+    program, *others = (p for p in programs if p.name != "finish")
     values = program.values
     changing = any(a.per_step and not a.is_scalar for a in values.arguments)
     whole = all(
@@ -306,13 +308,16 @@ static void {name}({first}, {second}, long lo, long hi)
     return text
 
 
-def _stepping(starts: bool, adjoint: bool) -> str:
-    first = "if (n < CARRIED / STATE - 1) first_step{0}(f, rank, size); else " if starts else "(void)n; "
-    text = f"""
-static void advance(const Frame *f, long n, int rank, int size) {{ {first.format("")}step(f, rank, size); }}
-"""
-    if adjoint:
+def _stepping(names: set[str]) -> str:
+    """The steps and their adjoints under one name each."""
+    first = "if (n < CARRIED / STATE - 1) first_step{0}(f, rank, size); else " if "first_step" in names else "(void)n; "
+    finish = "finish{0}(f, rank, size);" if "finish" in names else "(void)f; (void)rank; (void)size;"
+    text = ""
+    for adjoint, verbs in (("", ("advance", "complete")), ("_adjoint", ("retreat", "complete_back"))):
+        if f"step{adjoint}" not in names:
+            continue
         text += f"""
-static void retreat(const Frame *f, long n, int rank, int size) {{ {first.format("_adjoint")}step_adjoint(f, rank, size); }}
+static void {verbs[0]}(const Frame *f, long n, int rank, int size) {{ {first.format(adjoint)}step{adjoint}(f, rank, size); }}
+static void {verbs[1]}(const Frame *f, int rank, int size) {{ {finish.format(adjoint)} }}
 """
     return text

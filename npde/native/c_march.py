@@ -57,6 +57,15 @@ typedef struct {
 """
 
 MARCH = """
+/* The state after step n - 1, of what the loop carries. */
+static void store_state(const Frame *f, T *to, long n, int rank, int size)
+{
+    const long lo = UNITS * rank / size, hi = UNITS * (rank + 1) / size;
+    const int completes = FINISHES && n > 0;
+    if (completes) complete(f, rank, size);
+    for (int c = 0; c < STATE; ++c) store((completes ? f->out : f->in)[c], to + c * CELLS, lo, hi);
+}
+
 static void march_sample(const March *m, Frame *f, T *memory, long b, int fresh, int rank, int size)
 {
     const long lo = UNITS * rank / size, hi = UNITS * (rank + 1) / size;
@@ -69,7 +78,7 @@ static void march_sample(const March *m, Frame *f, T *memory, long b, int fresh,
     }
     if (rank == 0 && fresh) load_arguments(f, m->args, 0, b, m->batch, 0);
     if (rank == 0) load_arguments(f, m->args, 0, b, m->batch, 1);
-    for (int c = 0; c < STATE && m->every; ++c) store(f->in[c], m->frames + (b * frames * STATE + c) * CELLS, lo, hi);
+    if (m->every) store_state(f, m->frames + b * frames * STATE * CELLS, 0, rank, size);
     for (long n = 0; n < m->steps; ++n) {
         if (m->keep && n % m->keep == 0)
             for (int c = 0; c < CARRIED; ++c)
@@ -83,11 +92,32 @@ static void march_sample(const March *m, Frame *f, T *memory, long b, int fresh,
             f->out[c] = before;
         }
         if (m->every && (n + 1) % m->every == 0)
-            for (int c = 0; c < STATE; ++c)
-                store(f->in[c], m->frames + ((b * frames + (n + 1) / m->every) * STATE + c) * CELLS, lo, hi);
+            store_state(f, m->frames + (b * frames + (n + 1) / m->every) * STATE * CELLS, n + 1, rank, size);
     }
-    for (int c = 0; c < STATE; ++c) store(f->in[c], m->final + (b * STATE + c) * CELLS, lo, hi);
+    store_state(f, m->final + b * STATE * CELLS, m->steps, rank, size);
     BARRIER(size);
+}
+
+/* The states that time blocking left as the loop carries them. */
+static void complete_stored(const March *m, Frame *f, T *memory, long b, int rank, int size)
+{
+    const long lo = UNITS * rank / size, hi = UNITS * (rank + 1) / size;
+    const long frames = m->every ? m->steps / m->every + 1 : 0, last = frames ? frames : 1;
+    point_into(f, memory);
+    for (int c = 0; c < CARRIED; ++c) {
+        f->in[c] = memory + POOL_SIZE + c * PADDED;
+        f->out[c] = memory + POOL_SIZE + (CARRIED + c) * PADDED;
+    }
+    for (int which = 0; which < 2 && rank == 0; ++which) load_arguments(f, m->args, 0, b, m->batch, which);
+    for (long k = 1; k <= last; ++k) { /* frame 0 is a state, and after the last frame comes the final state */
+        const long n = k == last ? m->steps : k * m->every;
+        T *to = k == last ? m->final + b * STATE * CELLS : m->frames + (b * frames + k) * STATE * CELLS;
+        for (int c = 0; c < STATE; ++c) load(f->in[c], to + c * CELLS, lo, hi);
+        load_arguments(f, m->args, n - 1, b, m->batch, -1);
+        BARRIER(size);
+        store_state(f, to, n, rank, size);
+        BARRIER(size);
+    }
 }
 
 /* Marches all samples; 0, or 1 if there is no memory. `teams` threads march samples of their own; one team shares each sample
@@ -97,7 +127,8 @@ int npde_march(const T *state, const T *const *args, T *final, T *frames, T *sav
 {
     const March m = {state, args, final, frames, saved, batch, steps, every, keep};
     depth = band_depth(depth, steps, size);
-    const long each = depth ? band_size(depth, size) * size + band_shared() : POOL_SIZE + 2 * CARRIED * PADDED;
+    const long plain = POOL_SIZE + 2 * CARRIED * PADDED, bands = depth ? band_size(depth, size) * size + band_shared() : 0;
+    const long each = depth ? bands + FINISHES * plain : plain;
     T *memory = allocate(sizeof(T) * each * teams);
     if (!memory) return 1;
 #pragma omp parallel num_threads(teams * size)
@@ -111,8 +142,10 @@ int npde_march(const T *state, const T *const *args, T *final, T *frames, T *sav
         Frame f = {0};
         point_into(&f, memory + team * each);
         int fresh = 1;
-        for (long b = team; b < batch && depth; b += teams)
+        for (long b = team; b < batch && depth; b += teams) {
             march_band(&m, memory + team * each, b, me % size, size, depth);
+            if (FINISHES) complete_stored(&m, &f, memory + team * each + bands, b, me % size, size);
+        }
         for (long b = team; b < batch && !depth; b += teams, fresh = 0)
             march_sample(&m, &f, memory + team * each, b, fresh, me % size, size);
     }
@@ -144,34 +177,61 @@ static void point_gradients(const Back *m, double **p, T **g, long n, long b, in
     }
 }
 
-static void frame_gradients(const Back *m, Frame *f, long b, long n, long lo, long hi)
+/* Adds the gradients of what was returned of the state after step n - 1: of a frame, of the last state. `f->in` is what the loop
+ * carried then. */
+static void add_gradients(const Back *m, Frame *f, T *seeds, long b, long n, int team, int teams, int rank, int size)
 {
-    const long frames = m->steps / m->every + 1;
-    for (int c = 0; c < STATE; ++c)
-        add(f->bar[c], m->frames_bar + ((b * frames + n / m->every) * STATE + c) * CELLS, lo, hi);
+    const long lo = UNITS * rank / size, hi = UNITS * (rank + 1) / size, frames = m->every ? m->steps / m->every + 1 : 0;
+    const int is_frame = m->every && n % m->every == 0, completes = FINISHES && n > 0;
+    T *bar[CARRIED], *out[CARRIED];
+    if (!is_frame && n < m->steps) return;
+    for (int c = 0; c < CARRIED && completes; ++c) {
+        bar[c] = f->bar[c], out[c] = f->out[c];
+        f->bar[c] = seeds + c * PADDED, f->out[c] = seeds + (CARRIED + c) * PADDED;
+        clear(f->bar[c], lo, hi);
+    }
+    if (completes) {
+        BARRIER(size);
+    }
+    for (int c = 0; c < STATE; ++c) {
+        if (n == m->steps) add(f->bar[c], m->final_bar + (b * STATE + c) * CELLS, lo, hi);
+        if (is_frame) add(f->bar[c], m->frames_bar + ((b * frames + n / m->every) * STATE + c) * CELLS, lo, hi);
+    }
+    if (!completes) return;
+    load_arguments(f, m->args, n - 1, b, m->batch, -1);
+    point_gradients(m, f->p, f->g, n - 1, b, team, teams);
+    BARRIER(size);
+    complete_back(f, rank, size);
+    for (int c = 0; c < CARRIED; ++c) {
+        for (long k = PADDED * lo / UNITS; k < PADDED * hi / UNITS; ++k) bar[c][k] += f->out[c][k];
+        f->bar[c] = bar[c], f->out[c] = out[c];
+    }
+    BARRIER(size);
 }
 
 static void march_sample_back(const Back *m, Frame *f, T *memory, long b, int fresh, int team, int teams, int rank, int size)
 {
     const long lo = UNITS * rank / size, hi = UNITS * (rank + 1) / size;
     const long last = (m->steps - 1) / m->keep;
-    T *bars = memory + POOL_SIZE, *states = bars + 2 * CARRIED * PADDED;
+    T *bars = memory + POOL_SIZE, *seeds = bars + 2 * CARRIED * PADDED, *states = seeds + FINISHES * 2 * CARRIED * PADDED;
     for (int c = 0; c < CARRIED; ++c) {
         f->bar[c] = bars + c * PADDED;
         f->out[c] = bars + (CARRIED + c) * PADDED;
-        if (c < STATE) load(f->bar[c], m->final_bar + (b * STATE + c) * CELLS, lo, hi);
-        else clear(f->bar[c], lo, hi);
+        clear(f->bar[c], lo, hi);
     }
     if (rank == 0 && fresh) load_arguments(f, m->args, 0, b, m->batch, 0);
     if (rank == 0) load_arguments(f, m->args, 0, b, m->batch, 1);
-    if (m->every && m->steps % m->every == 0) frame_gradients(m, f, b, m->steps, lo, hi);
+    if (!FINISHES) {
+        BARRIER(size);
+        add_gradients(m, f, seeds, b, m->steps, team, teams, rank, size);
+    }
     T *down[CARRIED];
     for (long s = last; s >= 0; --s) {
         const long begin = s * m->keep, end = begin + m->keep < m->steps ? begin + m->keep : m->steps;
         for (int c = 0; c < CARRIED; ++c)
             load(states + c * PADDED, m->saved + ((s * m->batch + b) * CARRIED + c) * CELLS, lo, hi);
         for (int c = 0; c < CARRIED; ++c) down[c] = f->out[c];
-        for (long n = begin; n + 1 < end; ++n) {
+        for (long n = begin; n + !(FINISHES && s == last) < end; ++n) {
             for (int c = 0; c < CARRIED; ++c) {
                 f->in[c] = states + ((n - begin) * CARRIED + c) * PADDED;
                 f->out[c] = f->in[c] + CARRIED * PADDED;
@@ -181,6 +241,10 @@ static void march_sample_back(const Back *m, Frame *f, T *memory, long b, int fr
             advance(f, n, rank, size);
         }
         for (int c = 0; c < CARRIED; ++c) f->out[c] = down[c];
+        if (FINISHES && s == last) {
+            for (int c = 0; c < CARRIED; ++c) f->in[c] = states + ((end - begin) * CARRIED + c) * PADDED;
+            add_gradients(m, f, seeds, b, m->steps, team, teams, rank, size);
+        }
         for (long n = end - 1; n >= begin; --n) {
             for (int c = 0; c < CARRIED; ++c) f->in[c] = states + ((n - begin) * CARRIED + c) * PADDED;
             load_arguments(f, m->args, n, b, m->batch, rank == 0 ? 2 : -1);
@@ -192,7 +256,7 @@ static void march_sample_back(const Back *m, Frame *f, T *memory, long b, int fr
                 f->bar[c] = f->out[c];
                 f->out[c] = before;
             }
-            if (m->every && n % m->every == 0) frame_gradients(m, f, b, n, lo, hi);
+            add_gradients(m, f, seeds, b, n, team, teams, rank, size);
         }
     }
     for (int c = 0; c < STATE; ++c) store(f->bar[c], m->state_bar + (b * STATE + c) * CELLS, lo, hi);
@@ -205,7 +269,7 @@ int npde_march_back(const T *saved, const T *const *args, const T *final_bar, co
                     long every, long keep, int teams, int size)
 {
     const Back m = {saved, args, final_bar, frames_bar, state_bar, sums, fields, layout, accumulators, batch, steps, every, keep};
-    const long each = POOL_SIZE + (2 + keep) * CARRIED * PADDED;
+    const long each = POOL_SIZE + (2 + keep + 3 * FINISHES) * CARRIED * PADDED;
     T *memory = allocate(sizeof(T) * each * teams);
     void **pointers = allocate(sizeof(void *) * 2 * (accumulators + 1) * teams * size);
     if (!memory || !pointers) {

@@ -8,6 +8,7 @@ from npde.graph.graph import LayerGraph
 from npde.native.c_driver import CFile, c_file
 from npde.native.c_expression import Real
 from npde.native.lowering import Step, Unfit, lower_step
+from npde.native.lowering_leapfrog import chain
 from npde.native.normal import normalized
 from npde.native.program import Program
 from npde.native.program import text as program_text
@@ -18,8 +19,8 @@ from npde.native.values import Argument
 
 @dataclass(frozen=True)
 class Kernels:
-    """A graph whose steps have native form: its forward programs (`step`, and `first_step` for multistep schemes), and the
-    arguments that they are given."""
+    """A graph whose steps have native form: its forward programs (`step`, `first_step` for multistep schemes, `finish` where a
+    state is made of what the loop carries), and the arguments that they are given."""
 
     graph: LayerGraph
     programs: tuple[Program, ...]
@@ -49,11 +50,8 @@ class Kernels:
         Raises:
             Unfit: a gradient has no native form.
         """
-        made = []
-        for program in self.programs:
-            step = lower_step(self.graph, program.name, list(self.arguments))
-            made.append(schedule_adjoint(f"{program.name}_adjoint", reverse(step, wanted)))
-        return tuple(made)
+        steps = _steps(self.graph, list(self.arguments))
+        return tuple(schedule_adjoint(f"{name}_adjoint", reverse(step, wanted)) for name, step in steps.items())
 
     def _file(self, programs: tuple[Program, ...], real: Real) -> CFile:
         scheme = self.graph.scheme
@@ -64,7 +62,7 @@ class Kernels:
 
     def text(self) -> str:
         """The programs for people, the adjoint for all arguments included."""
-        wanted = frozenset(k for k, a in enumerate(self.arguments) if a.kind not in ("time", "coordinate"))
+        wanted = frozenset(k for k, a in enumerate(self.arguments) if a.kind not in ("time", "coordinate", "kick"))
         return "\n".join(map(program_text, (*self.programs, *self.adjoints(wanted))))
 
 
@@ -74,16 +72,23 @@ def lower(graph: LayerGraph) -> Kernels:
     Raises:
         Unfit: a layer of a step has none; the message names it.
     """
+    arguments: list[Argument] = []
+    steps = _steps(graph, arguments)
+    programs = tuple(schedule(name, normalized(step)) for name, step in steps.items())
+    return Kernels(graph, programs, tuple(arguments))
+
+
+def _steps(graph: LayerGraph, arguments: list[Argument]) -> dict[str, Step]:
+    """What the loop runs, by name."""
     names = {b.name for b in graph.blocks}
     if "step" not in names:
         raise Unfit("nothing is marched")
-    arguments: list[Argument] = []
-    steps: dict[str, Step] = {}
-    for name in ("step", "first_step"):
-        if name in names:
-            steps[name] = lower_step(graph, name, arguments)
-    programs = tuple(schedule(name, normalized(step)) for name, step in steps.items())
-    return Kernels(graph, programs, tuple(arguments))
+    linked = list(arguments)
+    chained = chain(graph, linked)
+    if chained is None:
+        return {name: lower_step(graph, name, arguments) for name in ("step", "first_step") if name in names}
+    arguments[:] = linked
+    return chained
 
 
 def describe(graph: LayerGraph) -> str:

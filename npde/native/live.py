@@ -58,6 +58,9 @@ class NativeModule(LiveModule):
                 value = self.get_parameter(argument.name)
             case "coordinate":
                 value = self._positions(argument, state)
+            case "kick":
+                value = state.new_ones(steps)
+                value[:1] = 0.5
             case _:
                 value = getattr(sequence, argument.name)[:steps]
         extents = argument.extents

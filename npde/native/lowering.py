@@ -60,19 +60,23 @@ def lower_step(graph: LayerGraph, name: str, arguments: list[Argument]) -> Step:
     Raises:
         Unfit: a layer has no native form.
     """
-    return _Lowering(graph, Values(graph.scheme.grid.shape, arguments)).step(name)
+    return Lowering(graph, Values(graph.scheme.grid.shape, arguments)).step(name)
 
 
-class _Lowering(WallLowering):
+class Lowering(WallLowering):
     """Blocks of one graph."""
 
     # --- blocks -------------------------------------------------------------------------------------------------------
 
-    def step(self, name: str) -> Step:
+    def check(self) -> None:
+        """Raises Unfit where the grid has no native form."""
         if not self.values.dimension:
             raise Unfit("there is no space coordinate")
         if any(a.cells < 2 for a in self.graph.scheme.grid.axes):
             raise Unfit("an axis has one cell")
+
+    def step(self, name: str) -> Step:
+        self.check()
         carried = sum(u.channels for u in self.graph.scheme.system.unknowns)
         given: dict[str, Channel] = {}
         for k, placeholder in enumerate(p for p in self.graph.block(name).inputs if p != "t"):
@@ -88,10 +92,8 @@ class _Lowering(WallLowering):
         """A value on all cells."""
         if self.values[value].box == self.values.interior:
             return value
-        symbol = sp.Symbol("a", real=True)
-        return self.values.map(
-            symbol, [(symbol, value, self.values.here)], self.values.interior, self.values[value].name
-        )
+        a = sp.Symbol("a", real=True)
+        return self.values.map(a, [(a, value, self.values.here)], self.values.interior, self.values[value].name)
 
     def block(self, block: Block, given: dict[str, Channel], stage: int) -> list[Channel]:
         known: dict[str, Channel] = {}
@@ -177,9 +179,8 @@ class _Lowering(WallLowering):
     ) -> Channel:
         """The elements of an argument; `elements`: it is a kernel or a matrix of that many entries, not channels."""
         count = node.shape.channels if elements is None else elements
-        stages = 1
-        if kind == "weight":
-            stages = next(p.stages for p in self.graph.parameters if p.attribute == name) or 1
+        owner = next((p for p in self.graph.parameters if kind == "weight" and p.attribute == name), None)
+        stages = (owner and owner.stages) or 1
         kernel = elements is not None and name in self._kernels
         box = (None,) * self.values.dimension if kernel else self._box(node)
         argument = Argument(kind, name, count * stages, box, node.shape.batch, per_step)  # type: ignore[arg-type]

@@ -24,9 +24,10 @@ Shift: TypeAlias = tuple[int, ...]
 @dataclass(frozen=True, slots=True)
 class Argument:
     """An array that a step is given besides its state: `elements` entries (channels, matrix or kernel entries), each on
-    `extents` cells (1 where it does not vary); one for each sample (`batch`), one for each step (`per_step`)."""
+    `extents` cells (1 where it does not vary); one for each sample (`batch`), one for each step (`per_step`).
+    "kick" is the weight of a leapfrog step's kick."""
 
-    kind: Literal["coefficient", "weight", "input", "time", "parameter", "coordinate"]
+    kind: Literal["coefficient", "weight", "input", "time", "parameter", "coordinate", "kick"]
     name: str
     elements: int
     box: Box
