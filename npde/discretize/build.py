@@ -16,6 +16,7 @@ from npde.discretize import ghosts, stable, support, tableaux, verdict
 from npde.discretize.absorbing import absorbed, ghosts_behind, layer_cells
 from npde.discretize.choose import choose
 from npde.discretize.halo import Halo, halo
+from npde.discretize.mirrors import is_symmetric, mirroring
 from npde.discretize.scheme import (
     AdamsBashforth,
     Adaptive,
@@ -81,7 +82,7 @@ def build(system: System) -> Scheme:
         system=system,
         grid=grid,
         order=problem.numerics.order,
-        space_order=support.space_order(system),
+        space_order=_space_order(system),
         ghosts=rules,
         time=scheme,
         name=march.scheme,
@@ -92,6 +93,12 @@ def build(system: System) -> Scheme:
         warnings=collector.warnings,
         layers=layer_cells(system, grid),
     )
+
+
+def _space_order(system: System) -> int:
+    """The order in space after the weakest term, and after walls that mirror what is not symmetric."""
+    claimed, walls = support.space_order(system), mirroring(system)
+    return claimed if is_symmetric(system, walls) else min(claimed, 2)
 
 
 def _solved(system: System, grid: Grid, rules: tuple[GhostRule, ...], collector: Collector) -> Scheme:
@@ -108,7 +115,7 @@ def _solved(system: System, grid: Grid, rules: tuple[GhostRule, ...], collector:
         system=system,
         grid=grid,
         order=system.problem.numerics.order,
-        space_order=support.space_order(system),
+        space_order=_space_order(system),
         ghosts=rules,
         time=scheme,
         name=solve_name(scheme),
@@ -160,6 +167,7 @@ def ghost_rules(system: System, grid: Grid, read: Halo, collector: Collector) ->
         sides |= {(symbol, left.coordinate, left.side): [] for symbol in own}
     axes = {a.name: a for a in grid.axes}
     inside = halo(system.rates, system, order)
+    mirrors = mirroring(system)
     found = []
     for (unknown, name, side), walls in sides.items():
         width = read.get((unknown, name), 0)
@@ -167,7 +175,8 @@ def ghost_rules(system: System, grid: Grid, read: Halo, collector: Collector) ->
             found.append(ghosts.outflow(unknown, axes[name], side, order, width))
         elif width:
             try:
-                found.append(ghosts.rule(walls, axes[name], order, width, inside.get((unknown, name), 0)))
+                inner, reflects = inside.get((unknown, name), 0), walls[0] in mirrors
+                found.append(ghosts.rule(walls, axes[name], order, width, inner, reflects=reflects))
             except ghosts.SingularWall:
                 collector.add(codes.SINGULAR_WALL.at(walls[0].span))
     return (*found, *ghosts_behind(system, grid, read))

@@ -10,6 +10,9 @@ times B_i[L_j].
 
 q is the order of the scheme, except that at order 2, where equations read one ghost cell, it mirrors cell 0 through the wall, and
 that beyond order 2 a third derivative among the conditions takes one cell more: it states the flux of a fourth derivative.
+Where waves of a first-order system are reflected, ghost k mirrors cell k through the wall at every order: the linear polynomial
+through both. The extended fields are then odd and even, the central differences of one skew to those of the other, and nothing
+grows; the polynomials above let sound in a closed duct grow at order 4.
 Where no condition is stated (outflow), p passes through as many cells as the order, and the last cells see one-sided differences.
 
 Eigenvalues of the closed operators: tests/discretize/test_discretize_closures.py; B. Gustafsson, The convergence rate for
@@ -41,20 +44,26 @@ def interior_cells(order: int) -> int:
     return 1 if order == 2 else order
 
 
-def rule(walls: Sequence[Wall], axis: Axis, order: int, width: int, read: int = 1) -> GhostRule:
-    """The ghost cells of one unknown at one side, `width` of them, from all its conditions there; `read` by the equations.
+def rule(
+    walls: Sequence[Wall], axis: Axis, order: int, width: int, read: int = 1, *, reflects: bool = False
+) -> GhostRule:
+    """The ghost cells of one unknown at one side, `width` of them, from all its conditions there; `read` by the equations. With
+    `reflects` every ghost cell mirrors its own cell.
 
     Raises:
         SingularWall: M is singular, so that no polynomial meets the conditions.
     """
     mirrors = order == 2 and read <= 1 and len(walls) == 1
     cells = order + states_flux(walls) if order > 2 else order
-    length = cells if width > 1 or not mirrors else 1
+    if reflects:
+        length = width
+    else:
+        length = cells if width > 1 or not mirrors else 1
     h = _number(axis.spacing)
     factors = [[sp.Mul(c, sp.Pow(-h, -m)) for m, c in enumerate(wall.coefficients)] for wall in walls]
     weights, shares = [], []
     for k in range(width):
-        basis, powers = _through(1 if mirrors and k == 0 else cells, len(walls))
+        basis, powers = _mirrored(k) if reflects else _through(1 if mirrors and k == 0 else cells, len(walls))
         inverse = _inverse([[_applied(row, p) for p in powers] for row in factors])
         at = Fraction(-2 * k - 1, 2)
         own = [_rational(evaluate(p, at)) for p in powers]
@@ -106,6 +115,12 @@ def _through(cells: int, conditions: int) -> tuple[tuple[Polynomial, ...], tuple
     """L_j of the nearest cells, and s^i Φ for i < `conditions`."""
     basis, product = lagrange(cells)
     return basis, tuple((Fraction(0),) * i + product for i in range(conditions))
+
+
+def _mirrored(k: int) -> tuple[tuple[Polynomial, ...], tuple[Polynomial, ...]]:
+    """The constant 1 for cell k and none for those before it, and s - s_k for one condition."""
+    before: Polynomial = (Fraction(0),)
+    return (*(before,) * k, (Fraction(1),)), (_times_root((Fraction(1),), Fraction(2 * k + 1, 2)),)
 
 
 @cache

@@ -134,6 +134,7 @@ def share(
     walls: Walls,
     orders: AxisOrders,
     shown: AxisOrders,
+    waves: frozenset[tuple[str, str]],
     equations: list[Equation],
     outputs: list[Output],
     *,
@@ -141,7 +142,8 @@ def share(
 ) -> None:
     """Find periodic and absorbing axes, give each side its conditions, and count them against the derivatives.
 
-    `orders` are those of the equations; `shown` those of the outputs, which count where the equations have none.
+    `orders` are those of the equations; `shown` those of the outputs, which count where the equations have none; `waves` are
+    the (field, coordinate) at whose walls waves are reflected.
     Without `count` (there were mistakes before) only what single statements say is checked.
     """
 
@@ -183,8 +185,9 @@ def share(
         for axis in scope.space:
             if kinds.get(axis.name) is None and asked(declared.name, axis.name):
                 given = {side: at_sides.get((declared.name, axis.name, side), []) for side in SIDES}
-                counting = Counting(scope, declared, axis, asked(declared.name, axis.name), given, outflow, expressions)
-                counting.settle(walls)
+                order = asked(declared.name, axis.name)
+                needed = max(order, 2) if (declared.name, axis.name) in waves else order
+                Counting(scope, declared, axis, order, needed, given, outflow, expressions).settle(walls)
     for stated in walls.stated:
         if isinstance(stated.clause, WallClause | tree.OutflowClause) and id(stated) not in used:
             scope.collector.add(codes.UNUSED_CONDITION.at(stated.span, why=why_unused(scope, stated, kinds)))

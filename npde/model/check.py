@@ -32,6 +32,7 @@ from npde.model.problem import (
     Problem,
 )  # fmt: skip
 from npde.model.scope import Broken, Scope, declared_names, kind_of
+from npde.model.waves import wave_fields
 from npde.model.words import spell
 from npde.options import Overrides
 from npde.source import NOWHERE, Span
@@ -180,7 +181,8 @@ def conclude(scope: Scope, draft: Draft, overrides: Overrides) -> Problem:
     sides = [side for e in draft.equations for side in (e.left, e.right)]
     across = axis_orders(sides, space, stencils)
     shown = axis_orders([o.value for o in draft.outputs], space, stencils)
-    boundary.share(scope, draft.walls, across, shown, draft.equations, draft.outputs, count=sound)
+    waves = wave_fields(draft.equations, space, scope.marching, stencils)
+    boundary.share(scope, draft.walls, across, shown, waves, draft.equations, draft.outputs, count=sound)
     settled = numerics.finish(scope, draft.numerics, overrides)
     check_overrides(scope, overrides)
     without_walls = {*draft.walls.periodic, *(a.coordinate for a in draft.walls.absorbing)}

@@ -50,12 +50,14 @@ class AbsorbingClause:
 
 @dataclass(frozen=True, slots=True)
 class Counting:
-    """One field across one bounded axis: the derivative order there, and what is stated at its sides."""
+    """One field across one bounded axis: the derivative order there, the conditions `needed` (as many, but a first derivative of
+    a wave's needs two: waves come to both walls), and what is stated at its sides."""
 
     scope: Scope
     field: Field
     axis: Coordinate
     order: int
+    needed: int
     given: Mapping[Side, list[tuple[Stated, Condition]]]
     outflow: Mapping[tuple[str, Side], Stated]
     expressions: list[ex.Expr]
@@ -86,14 +88,14 @@ class Counting:
         why = f"differentiated {times(self.order)} across '{self.axis.name}'"
         hint = "state `outflow` where the flow leaves." if self.order == 1 else ""
         for side in SIDES:
-            most = 0 if side in leaves else (self.order + 1) // 2
+            most = 0 if side in leaves else (self.needed + 1) // 2
             if len(self.given[side]) > most:
                 stated = self.given[side][most][0]
                 reason = "'outflow' takes no condition" if side in leaves else why
                 self._report_extra(side, stated, reason, "" if side in leaves else hint)
                 return True
         listed = [(stated, side) for side in SIDES for stated, _ in self.given[side]]
-        if len(listed) <= self.order:
+        if len(listed) <= self.needed:
             return False
         stated, side = max(listed, key=lambda entry: (entry[0].span, entry[1]))
         self._report_extra(side, stated, why, hint)
@@ -106,16 +108,16 @@ class Counting:
     def _is_missing(self, leaves: list[Side]) -> bool:
         """Whether a side lacks a condition, or an `outflow`; reported."""
         for side in SIDES:
-            lacking = self.order // 2 - len(self.given[side])
+            lacking = self.needed // 2 - len(self.given[side])
             if side not in leaves and lacking > 0:
                 self._report_missing(side, lacking)
                 return True
         total = sum(len(given) for given in self.given.values())
-        if self.order % 2 and total < (self.order + 1) // 2 + (0 if leaves else self.order // 2):
+        if self.needed % 2 and total < (self.needed + 1) // 2 + (0 if leaves else self.needed // 2):
             open_sides = [side for side in SIDES if side not in leaves] or list(SIDES)
             self._report_missing(open_sides[0], 1)
             return True
-        if self.order == 1 and not leaves:
+        if self.needed == 1 and not leaves:
             empty = next(side for side in SIDES if not self.given[side])
             text = side_name(self.axis, empty)
             hint = f"add `boundary {text.strip(QUOTE)}: outflow`."

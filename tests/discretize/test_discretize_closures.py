@@ -99,3 +99,29 @@ def test_differences_of_differences_decay() -> None:
             growth, turning, _ = spectrum("dx(dx(u))", WALLS[lower], WALLS[upper], order, 24)
             assert growth < 1e-12
             assert turning < 0.2
+
+
+ENDS = {"hard wall": "v = 0, dn(p) = 0", "open end": "p = 0, dn(v) = 0"}
+
+
+def duct(lower: str, upper: str, order: int, cells: int) -> np.ndarray:
+    """The closed operator of sound in a duct, (p, v) as one vector."""
+    text = (
+        "coordinates x in [0, 1], t in [0, 1]\nfield p(x, t), v(x, t)\ndt(p) = -dx(v)\ndt(v) = -dx(p)\n"
+        f"boundary x = 0: {lower}\nboundary x = 1: {upper}\ninitial p = 0\ninitial v = 0\ngrid x: {cells}\norder {order}\n"
+        "march rk4, dt: auto\n"
+    )
+    _, net = compiled(text)
+    with torch.no_grad():
+        answers = net.rhs(torch.eye(2 * cells, dtype=torch.float64).reshape(-1, 2, cells))
+    return answers.reshape(-1, 2 * cells).numpy().T
+
+
+@pytest.mark.parametrize("order", [2, 4])
+@pytest.mark.parametrize(("lower", "upper"), list(combinations_with_replacement(sorted(ENDS), 2)))
+def test_sound_is_reflected_by_walls(lower: str, upper: str, order: int) -> None:
+    """Waves in a first-order system turn at walls of every kind: no eigenvalue has a positive real part."""
+    for cells in CELLS:
+        values = np.linalg.eigvals(duct(ENDS[lower], ENDS[upper], order, cells))
+        assert values.real.max() < 1e-11 * cells
+        assert np.abs(values).max() < 2 * cells

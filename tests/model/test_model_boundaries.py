@@ -102,6 +102,38 @@ def test_a_field_differentiated_in_the_equation_of_another_needs_conditions(diag
     assert diagnose(text) == [("N0501", "dxx(v)")]
 
 
+SOUND = "dt(p) = -dx(v)\ndt(v) = -dx(p)"
+
+
+def test_waves_of_a_first_order_system_meet_both_walls(diagnose: Diagnose, build: Build) -> None:
+    fields = "p(x, t), v(x, t)"
+    assert len(build(file(SOUND, "boundary v = 0, dn(p) = 0", fields=fields)).conditions) == 4
+    one_end = "boundary x = 0: v = 0, p = 1\nboundary x = 1: outflow"
+    assert len(build(file(SOUND, one_end, fields=fields)).conditions) == 2
+    assert diagnose(file(SOUND, "boundary v = 0", fields=fields)) == [("N0501", "dx(p)")]
+    assert diagnose(file(SOUND, "boundary v = 0, dn(v) = 0, dn(p) = 0", fields=fields)) == [("N0502", "dn(v) = 0")]
+
+
+@pytest.mark.parametrize(
+    "equations",
+    [
+        "dt(p) = -dx(p)\ndt(v) = -dx(v)",  # two that know nothing of each other
+        "dt(p) = -dx(p)\ndt(v) = -dx(v) + dx(p)",  # one drives the other, not back
+        "dt(p) = -dx(p) + v\ndt(v) = -dx(v) + p",  # not by derivatives
+    ],
+)
+def test_what_is_carried_one_way_enters_at_one_wall(diagnose: Diagnose, equations: str) -> None:
+    found = diagnose(file(equations, "boundary p = 0, v = 0", fields="p(x, t), v(x, t)"))
+    assert [code for code, _ in found] == ["N0502", "N0502"]
+
+
+def test_waves_are_found_through_other_fields(build: Build) -> None:
+    around = "dt(p) = -dx(q)\ndt(q) = -dx(v)\ndt(v) = -dx(p)"
+    assert (
+        len(build(file(around, "boundary v = 0, dn(p) = 0, q = 0", fields="p(x, t), v(x, t), q(x, t)")).conditions) == 6
+    )
+
+
 def test_a_condition_for_every_side_leaves_out_periodic_axes(build: Build) -> None:
     text = file(
         "dt(u) = lap(u)", "boundary y: periodic\nboundary u = 0", fields="u(x, y, t)", coordinates="x, y in [0, 1]"
