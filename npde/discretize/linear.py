@@ -9,8 +9,8 @@ import sympy as sp
 
 from npde.diagnostics.catalogue import not_yet as codes
 from npde.discretize.ghosts import interior_cells, states_flux
-from npde.discretize.halo import reach
-from npde.discretize.scheme import LinearSolve
+from npde.discretize.halo import halo, reach
+from npde.discretize.scheme import LinearSolve, Mirrors
 from npde.model.problem import Input, LearnedCoefficient, LearnedStencil, March
 from npde.symbolic import operators as op
 from npde.symbolic.calculus import REDUCING, values
@@ -45,34 +45,40 @@ def widths(system: System, expressions: Sequence[sp.Expr]) -> tuple[int, ...]:
 
 
 def linear_solve(system: System, linear: Sequence[sp.Expr]) -> LinearSolve:
-    """By Fourier transform on periodic axes with constant coefficients, else by block elimination."""
-    classifier = classifier_of(system)
-    constant = all(classifier.is_constant(e) for e in linear)
-    diagonal = all(isinstance(o, DIAGONAL) for e in linear for o in e.atoms(op.GridOperator))
-    space = system.problem.space
-    periodic = bool(space) and all(c.name in system.problem.periodic for c in space)
-    return LinearSolve("fft" if periodic and constant and diagonal else "block_lu", widths(system, linear))
+    """By Fourier, sine and cosine transforms where they make the matrix diagonal, else by block elimination."""
+    reach = widths(system, linear)
+    signs = transforms(system, linear, reach)
+    return LinearSolve("block_lu", reach) if signs is None else LinearSolve("fft", reach, mirrors=signs)
 
 
 def split_solve(system: System, linear: Sequence[sp.Expr]) -> LinearSolve:
-    """As `linear_solve`, by sine and cosine transforms where walls allow it."""
+    """As `linear_solve`; transforms only where walls hold no data, as their exponential leaves none out."""
     found = linear_solve(system, linear)
+    if found.mirrors and any(wall.data != 0 for wall in system.walls):
+        return LinearSolve("block_lu", found.reach)
+    return found
+
+
+def transforms(system: System, linear: Sequence[sp.Expr], reach: Sequence[int]) -> Mirrors | None:
+    """How transforms make the matrix diagonal (or one small matrix a wave number): the mirrors of walls, () if all axes are
+    periodic; None where they do not."""
+    problem = system.problem
     classifier = classifier_of(system)
     diagonal = all(isinstance(o, DIAGONAL) for e in linear for o in e.atoms(op.GridOperator))
-    signs = mirrors(system, linear, found.reach) if found.method == "block_lu" and diagonal else None
-    if signs is None or not all(classifier.is_constant(e) for e in linear):
-        return found
-    return LinearSolve("fft", found.reach, mirrors=signs)
+    if not problem.space or not diagonal or not all(classifier.is_constant(e) for e in linear):
+        return None
+    if all(c.name in problem.periodic for c in problem.space):
+        return ()
+    return mirrors(system, linear, reach)
 
 
-def mirrors(
-    system: System, linear: Sequence[sp.Expr], reach: Sequence[int]
-) -> tuple[tuple[int, int] | None, ...] | None:
-    """The signs by which walls mirror all fields, an axis: a value of zero is odd, a slope of zero even. None where they do not: at
-    other orders than 2, with other conditions or unlike ones, with odd derivatives across the axis, on too few cells."""
+def mirrors(system: System, linear: Sequence[sp.Expr], reach: Sequence[int]) -> Mirrors | None:
+    """The signs by which walls mirror all fields, an axis: a stated value is odd, a stated slope even (data belong to the right
+    side). None where they do not: at other orders than 2, where more than one ghost cell is read, with other conditions or
+    unlike ones, with odd derivatives across the axis, on too few cells."""
     problem = system.problem
     cells = dict(problem.numerics.cells)
-    if not problem.space or problem.numerics.order != 2:
+    if problem.numerics.order != 2 or max(halo(system.rates, system, 2).values(), default=0) > 1:
         return None
     found: list[tuple[int, int] | None] = []
     for c, r in zip(problem.space, reach, strict=True):
@@ -93,19 +99,19 @@ def _signs(system: System, coordinate: str, side: str) -> set[int]:
     for u in system.unknowns:
         walls = [w for w in system.walls if (w.unknown, w.coordinate, w.side) == (u.symbol, coordinate, side)]
         orders = [m for w in walls for m, c in enumerate(w.coefficients) if c != 0]
-        plain = len(orders) == 1 and orders[0] < 2 and walls[0].data == 0
+        plain = len(orders) == 1 and orders[0] < 2
         signs.add((-1 if orders[0] == 0 else 1) if plain else 0)
     return signs
 
 
 def _odd(e: sp.Expr, coordinate: str) -> bool:
-    """Whether an odd number of derivatives across an axis may act on a field in an expression."""
+    """Whether an odd number of derivatives across an axis, or a one-sided one, may act on a field in an expression."""
 
     def parities(a: sp.Expr) -> set[int]:
         own = 0
         if isinstance(a, op.Diff) and str(a.args[1]) == coordinate:
             own = int(a.args[2])
-        elif isinstance(a, op.FaceDiff) and str(a.args[1]) == coordinate:
+        elif isinstance(a, op.FaceDiff | op.Biased) and str(a.args[1]) == coordinate:
             own = 1
         inner = values(a)
         below: set[int] = set().union(*(parities(x) for x in inner)) if inner else {0}

@@ -119,9 +119,13 @@ class Leapfrog:
 SolveMethod: TypeAlias = Literal["fft", "block_lu", "cg", "bicgstab", "gmres", "jacobi", "multigrid"]
 
 
+Mirrors: TypeAlias = tuple[tuple[int, int] | None, ...]
+"""The signs by which the walls at the two ends of each axis mirror the fields (-1: odd, 1: even; None: periodic)."""
+
+
 @dataclass(frozen=True, slots=True)
 class LinearSolve:
-    """How `(I - θ dt L) q = b` is solved, or `L q = b` of a steady problem: "fft" (periodic, constant coefficients), "block_lu"
+    """How `(I - θ dt L) q = b` is solved, or `L q = b` of a steady problem: "fft" (constant coefficients), "block_lu"
     (block-tridiagonal, factored once a call), a Krylov method, or an unrolled relaxation. `reach` is the half-width of L's
     dependency in cells, an axis, boundary closures included.
 
@@ -129,8 +133,8 @@ class LinearSolve:
     differ by sample. `null`: channels whose constants L annihilates; the right side is then projected, and the solution
     whose mean is zero is taken.
 
-    `mirrors`: between walls that mirror the fields, the signs at the two ends of each axis (-1: odd, 1: even; None: periodic); the
-    transform is then a sine or cosine transform, that of the mirror images.
+    `mirrors`: how walls mirror the fields; the transform is then a sine or cosine transform, that of the mirror images. ()
+    where all axes are periodic.
     """
 
     method: SolveMethod
@@ -138,7 +142,7 @@ class LinearSolve:
     is_complex: bool = False
     per_sample: bool = False
     null: tuple[int, ...] = ()
-    mirrors: tuple[tuple[int, int] | None, ...] = ()
+    mirrors: Mirrors = ()
     iterations: int = 0
     tolerance: float = 0.0
 

@@ -12,11 +12,10 @@ from npde.diagnostics.catalogue import not_yet as codes
 from npde.discretize.definite import is_definite
 from npde.discretize.ghosts import interior_cells, states_flux
 from npde.discretize.halo import reach
-from npde.discretize.linear import DIAGONAL, NONLOCAL
+from npde.discretize.linear import NONLOCAL, transforms
 from npde.discretize.scheme import LinearSolve, SolveMethod, Steady
 from npde.model.problem import Input
-from npde.symbolic import operators as op
-from npde.symbolic.classify import Classifier, degrees
+from npde.symbolic.classify import degrees
 from npde.symbolic.context import calculus_of, linear_parts
 from npde.symbolic.refusal import Refused
 from npde.symbolic.system import System
@@ -59,8 +58,10 @@ def _solve(system: System, linear: tuple[sp.Expr, ...] | None) -> LinearSolve:
             method = "block_lu"
         case _:
             method = _chosen(system, linear, read, reach)
-    if method == "block_lu" and linear is not None and _is_diagonal(system, linear):
-        method = "fft"
+    signs = None
+    if method == "block_lu" and linear is not None and not differs_by_sample(system, linear):
+        signs = transforms(system, linear, reach)
+    method = method if signs is None else "fft"
     _check(system, linear, read, null, method)
     iterations = stated.iterations if stated is not None and stated.iterations else ITERATIONS.get(method, NEWTON_STEPS)
     return LinearSolve(
@@ -69,6 +70,7 @@ def _solve(system: System, linear: tuple[sp.Expr, ...] | None) -> LinearSolve:
         is_complex=method == "block_lu" and linear is not None and not null and is_complex_linear(system, linear),
         per_sample=linear is None or differs_by_sample(system, linear),
         null=null,
+        mirrors=signs or (),
         iterations=iterations,
         tolerance=stated.tolerance if stated is not None and stated.tolerance else TOLERANCE,
     )
@@ -127,19 +129,6 @@ def widths(system: System, expressions: Sequence[sp.Expr]) -> tuple[int, ...]:
     )
 
 
-def _is_diagonal(system: System, linear: Sequence[sp.Expr]) -> bool:
-    """Whether a Fourier transform makes the matrix diagonal (or one small matrix a wave number)."""
-    problem = system.problem
-    if not problem.space or any(c.name not in problem.periodic for c in problem.space):
-        return False
-    if differs_by_sample(system, linear):
-        return False
-    unknowns = frozenset(u.symbol for u in system.unknowns)
-    classifier = Classifier(problem, calculus_of(system), dict(system.symbols), unknowns)
-    local = all(isinstance(o, DIAGONAL) for e in linear for o in e.atoms(op.GridOperator))
-    return local and all(classifier.is_constant(e) for e in linear)
-
-
 def is_dense(expressions: Sequence[sp.Expr]) -> bool:
     """Whether a row of the matrix looks at whole axes."""
     return any(e.has(*NONLOCAL) for e in expressions)
@@ -190,8 +179,8 @@ SOLVERS: dict[SolveMethod, str] = {
 
 
 def solve_name(scheme: Steady) -> str:
-    """`FFT`, `Newton's method with block LU`, `50 Jacobi sweeps`."""
-    method = SOLVERS[scheme.solve.method]
+    """`FFT`, `sine and cosine transforms`, `Newton's method with block LU`, `50 Jacobi sweeps`."""
+    method = "sine and cosine transforms" if scheme.solve.mirrors else SOLVERS[scheme.solve.method]
     if scheme.solve.is_relaxation:
         return f"{scheme.solve.iterations} {method}"
     return method if scheme.linear is not None else f"Newton's method with {method}"

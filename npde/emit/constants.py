@@ -237,12 +237,9 @@ def called(layer: Layer) -> str | None:
             return name
         case Propagator(block=name) | PhiFunctions(block=name):
             return name
-        case (
-            AdaptiveStep(block=name)
-            | NewtonLayer(block=name)
-            | SolveLayer(block=name, method="block_lu")
-            | AffineWeights(block=name)
-        ):
+        case AdaptiveStep(block=name) | NewtonLayer(block=name) | AffineWeights(block=name):
+            return name
+        case SolveLayer(block=name, solve=solve) if solve.method != "fft":
             return name
         case SteadyFactors(block=name) | SteadySolve(block=name) | IterativeSolve(block=name):
             return name

@@ -227,7 +227,7 @@ class MarchWriter(EndsWriter):
     def _scans_without_gradients(self) -> bool:
         """Whether torch cannot differentiate its `scan` over steps: complex numbers in them, or a block solve beside the time."""
         layers = [n.layer for b in self.graph.blocks for n in b.nodes]
-        if any(isinstance(x, SpectralLayer) or (isinstance(x, SolveLayer) and x.method == "fft") for x in layers):
+        if any(isinstance(x, SpectralLayer) or (isinstance(x, SolveLayer) and x.solve.method == "fft") for x in layers):
             return True
         return "t" in self.graph.block("step").inputs and any(isinstance(x, SolveLayer) for x in layers)
 

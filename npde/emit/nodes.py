@@ -198,10 +198,8 @@ class NodeEmitter(SteadyEmitter):
                 return self._affine_weights(layer)
             case SparseAffine():
                 return self._sparse_affine(node, inputs)
-            case SpectralLayer(mirrors=mirrors) if mirrors:
-                return f"{self._helper('spectral_walls')}({inputs[1]}, {inputs[0]}, {mirrors!r})"
-            case SpectralLayer():
-                return f"{self._helper('spectral')}({inputs[1]}, {inputs[0]})"
+            case SpectralLayer(mirrors=mirrors):
+                return self._spectral(inputs[1], inputs[0], mirrors)
             case _:
                 raise InternalError(f"no emission for {type(node.layer).__name__}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from npde.discretize.scheme import Mirrors
 from npde.emit.printer import PRODUCT
 from npde.emit.wall_text import WallEmitter
 from npde.graph.graph import Node, Region
@@ -28,34 +29,39 @@ class SolveEmitter(WallEmitter):
             arguments.insert(0, timed or "p.t")
         return f"lambda v: self.{block}({', '.join(['v', *arguments])})"
 
+    def _symbol(self, block: str, channels: int, mirrors: Mirrors = ()) -> str:
+        """The matrix by which the linear part acts on each wave."""
+        call = f"{self._linear_call(block)}, {channels}, {self.graph.scheme.grid.shape!r}"
+        if mirrors:
+            return f"{self._helper('symbol_walls')}({call}, {mirrors!r}, self.unit)"
+        return f"{self._helper('symbol_of')}({call}, self.unit)"
+
+    def _spectral(self, matrices: str, value: str, mirrors: Mirrors) -> str:
+        """A matrix for each wave, applied."""
+        if mirrors:
+            return f"{self._helper('spectral_walls')}({matrices}, {value}, {mirrors!r})"
+        return f"{self._helper('spectral')}({matrices}, {value})"
+
     def _propagator(self, layer: Propagator) -> str:
-        grid = self.graph.scheme.grid.shape
-        call = f"{self._linear_call(layer.block)}, {layer.channels}, {grid!r}"
-        if layer.mirrors:
-            symbol = f"{self._helper('symbol_walls')}({call}, {layer.mirrors!r}, self.unit)"
-        else:
-            symbol = f"{self._helper('symbol_of')}({call}, self.unit)"
+        symbol = self._symbol(layer.block, layer.channels, layer.mirrors)
         time = self.constants.printer({}).text(layer.time, PRODUCT)
         return f"torch.linalg.matrix_exp({time} * {symbol})" if layer.channels > 1 else f"torch.exp({time} * {symbol})"
 
     def _phi_functions(self, layer: PhiFunctions) -> str:
-        grid = self.graph.scheme.grid.shape
-        symbol = f"{self._helper('symbol_of')}({self._linear_call(layer.block)}, {layer.channels}, {grid!r}, self.unit)"
+        symbol = self._symbol(layer.block, layer.channels)
         printer = self.constants.printer({})
         rows = [f"({', '.join(map(printer.text, w))}{',' * (len(w) == 1)})" for w in layer.weights]
         weights = f"({', '.join(rows)}{',' * (len(rows) == 1)})"
         return f"{self._helper('phi_functions')}({printer.text(layer.time, PRODUCT)} * {symbol}, {weights})"
 
     def _factorization(self, layer: Factorization) -> str:
-        grid = self.graph.scheme.grid.shape
+        grid, solve = self.graph.scheme.grid.shape, layer.solve
         factor = self.constants.printer({}).text(layer.factor, PRODUCT)
-        if layer.method == "fft":
-            symbol = (
-                f"{self._helper('symbol_of')}({self._linear_call(layer.block)}, {layer.channels}, {grid!r}, self.unit)"
-            )
+        if solve.method == "fft":
+            symbol = self._symbol(layer.block, layer.channels, solve.mirrors)
             return f"torch.linalg.inv(torch.eye({layer.channels}).to(self.unit) - {factor} * {symbol})"
         apply = self._linear_call(layer.block).replace("lambda v: ", f"lambda v: v - {factor} * ", 1)
-        arguments = f"{layer.channels}, {grid!r}, {layer.reach!r}, {layer.periodic!r}, self.unit"
+        arguments = f"{layer.channels}, {grid!r}, {solve.reach!r}, {layer.periodic!r}, self.unit"
         call = f"{self._helper('factor_tridiagonal')}({apply}, {arguments})"
         self.helpers.add("diagonals")
         return f"{self._helper('frozen')}(lambda: {call})"
@@ -128,8 +134,8 @@ class SolveEmitter(WallEmitter):
 
     def _solve(self, node: Node, layer: SolveLayer, inputs: list[str]) -> None:
         right, factors = inputs
-        if layer.method == "fft":
-            self.writer.assign(node.name, f"{self._helper('spectral')}({factors}, {right})")
+        if layer.solve.method == "fft":
+            self.writer.assign(node.name, self._spectral(factors, right, layer.solve.mirrors))
             return
         factor = self.constants.printer({}).text(layer.factor, PRODUCT)
         solve = self._helper("solve_factored")

@@ -9,7 +9,7 @@ SOLVER_NEEDS: dict[str, tuple[str, ...]] = {
     "factor_lines": ("diagonals", "solve_lines"),
     "solve_floating": ("solve_lines", "without_constants"),
     "balanced": ("without_constants",),
-    "invert_symbol": ("symbol_of",),
+    "balanced_waves": ("without_constants",),
 }
 """Helpers that call other helpers."""
 
@@ -29,12 +29,20 @@ def without_constants(value: Tensor, null: tuple[int, ...], amount: Tensor, stri
     index = torch.tensor(null, device=value.device)
     part = value[:, index].flatten(2)
     if strict and not (torch.compiler.is_compiling() or part.is_meta):
-        share = (amount.abs() / part.abs().mean(2).clamp(min=torch.finfo(part.dtype).tiny)).max()
+        share = (amount.detach().abs() / part.detach().abs().mean(2).clamp(min=torch.finfo(part.dtype).tiny)).max()
         if float(share) > 0.05:
             raise ValueError(
                 f"no solution: sources and boundary data do not balance, their mean is {float(share):.2g} of their mean size"
             )
     return value.index_add(1, index, -amount.unsqueeze(2).expand(part.shape).unflatten(2, value.shape[2:]))
+'''
+
+SOLVERS["balanced_waves"] = '''
+def balanced_waves(matrices: Tensor, right: Tensor, null: tuple[int, ...]) -> Tensor:
+    """A right side [B, C, *grid] less the constants of the channels `null` by which it lies outside of the range of an operator;
+    `matrices` is the inverse of its `regular` symbol, whose rows `null` at frequency zero are its left null vectors."""
+    rows = matrices[(*[0] * (matrices.dim() - 2), list(null))].real
+    return without_constants(right, null, right.flatten(2).mean(2) @ rows.mT, True)
 '''
 
 SOLVERS["balanced"] = '''
@@ -44,25 +52,14 @@ def balanced(value: Tensor, null: tuple[int, ...], strict: bool = False) -> Tens
     return without_constants(value, null, means, strict)
 '''
 
-SOLVERS["invert_symbol"] = '''
-def invert_symbol(
-    apply: Callable[[Tensor], Tensor],
-    channels: int,
-    grid: tuple[int, ...],
-    unit: Tensor,
-    null: tuple[int, ...] = (),
-) -> Tensor:
-    """The inverse of a periodic operator with constant coefficients for each wave number, [*frequencies, C, C].
-
-    Constants of the channels `null`, which the operator annihilates, are left as they are.
-    """
-    symbol = symbol_of(apply, channels, grid, unit)
-    if null:
-        constant = torch.zeros(symbol.shape, dtype=unit.dtype, device=unit.device)
-        for k in null:
-            constant[(*[0] * len(grid), k, k)] = 1.0
-        symbol = symbol + constant
-    return torch.linalg.inv(symbol)
+SOLVERS["regular"] = '''
+def regular(symbol: Tensor, null: tuple[int, ...]) -> Tensor:
+    """A symbol [*frequencies, C, C] whose operator leaves constants of the channels `null` as they are, in place of
+    annihilating them."""
+    constant = torch.zeros(symbol.shape, dtype=symbol.real.dtype, device=symbol.device)
+    for k in null:
+        constant[(*[0] * (symbol.dim() - 2), k, k)] = 1.0
+    return symbol + constant
 '''
 
 SOLVERS["factor_lines"] = '''

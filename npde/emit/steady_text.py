@@ -21,8 +21,10 @@ class SteadyEmitter(SolveEmitter):
         if solve.per_sample:
             apply = f"lambda v: {self._helper('each_sample')}({apply}, v, {inputs_of(self.block)[0]}.shape[0])"
         if solve.method == "fft":
-            null = f", {solve.null!r}" if solve.null else ""
-            return f"{self._helper('invert_symbol')}({apply}, {layer.channels}, {grid!r}, self.unit{null})"
+            symbol = self._symbol(layer.block, layer.channels, solve.mirrors)
+            if solve.null:
+                symbol = f"{self._helper('regular')}({symbol}, {solve.null!r})"
+            return f"torch.linalg.inv({symbol})"
         arguments = f"{layer.channels}, {grid!r}, {solve.reach!r}, {layer.periodic!r}, self.unit"
         if solve.is_relaxation:
             helper = "main_diagonal" if solve.method == "jacobi" else "multigrid_levels"
@@ -39,10 +41,9 @@ class SteadyEmitter(SolveEmitter):
             return
         if layer.solve.method == "fft":
             if layer.solve.null:
-                mean = f"{right}[:, {list(layer.solve.null)!r}].flatten(2).mean(2)"
-                helper = self._helper("without_constants")
-                self.writer.assign(right, f"{helper}({right}, {layer.solve.null!r}, {mean}, True)")
-            self.writer.assign(node.name, f"{self._helper('spectral')}({factors}, {right})")
+                balanced = self._helper("balanced_waves")
+                self.writer.assign(right, f"{balanced}({factors}, {right}, {layer.solve.null!r})")
+            self.writer.assign(node.name, self._spectral(factors, right, layer.solve.mirrors))
             return
         solve = self._helper("solve_floating" if layer.solve.null else "solve_lines")
         null = f", {layer.solve.null!r}" if layer.solve.null else ""

@@ -335,8 +335,8 @@ class _Counter:
         cells = prod(grid)
         transform = ceil(2.5 * log2(cells)) if cells > 1 else 0
         match node.layer:
-            case Factorization(method="block_lu", channels=channels, reach=reach):
-                rows = _blocks(grid, reach, channels)
+            case Factorization(channels=channels, solve=solve) if solve.method == "block_lu":
+                rows = _blocks(grid, solve.reach, channels)
                 return ceil(rows[0] * rows[1] ** 3 * 14 / 3)
             case Factorization(channels=channels) | Propagator(channels=channels):
                 return cells * (TRANSCENDENTAL * channels**2 + transform)
@@ -346,10 +346,10 @@ class _Counter:
             case PhiFunctions(channels=channels, weights=weights):
                 size = channels * max(len(w) for w in weights)
                 return cells * (TRANSCENDENTAL * 2 * size**3 + transform)
-            case SolveLayer(method="block_lu"):
+            case SolveLayer(solve=solve) if solve.method == "block_lu":
                 channels = node.shape.channels
                 samples = self.batch if node.shape.batch else 1
-                rows = _blocks(grid, self._factor_reach(node), channels)
+                rows = _blocks(grid, solve.reach, channels)
                 return 6 * samples * rows[0] * rows[1] ** 2
             case _:
                 count = elements(node.shape, self.batch)
@@ -386,14 +386,6 @@ class _Counter:
                 return 2 * self._fft(count, cells)
             case _:
                 return self._fft(cells * channels**2, cells)
-
-    def _factor_reach(self, solve: Node) -> tuple[int, ...]:
-        wanted = solve.layer.block if isinstance(solve.layer, SolveLayer) else ""
-        for block in self.graph.blocks:
-            for node in block.nodes:
-                if isinstance(node.layer, Factorization) and node.layer.block == wanted:
-                    return node.layer.reach
-        return (1,) * len(solve.shape.extents)
 
 
 def pattern_reach(offsets: tuple[tuple[int, ...], ...]) -> tuple[int, ...]:

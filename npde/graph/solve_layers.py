@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import sympy as sp
 
-from npde.discretize.scheme import LinearSolve
+from npde.discretize.scheme import LinearSolve, Mirrors
 
 
 @dataclass(frozen=True, slots=True)
 class Factorization:
-    """`I - factor · L` factored, L the linear part of block `block` (`factor` in dt).
-
-    "fft": its inverse for each wave number; "block_lu": block-tridiagonal LU, a periodic axis folded so that it stays
-    tridiagonal. `reach` is how many cells L looks in each direction, an axis.
-    """
+    """`I - factor · L` factored, L the linear part of block `block` (`factor` in dt); see `LinearSolve` for how. By transforms:
+    its inverse for each wave number."""
 
     block: str
-    method: Literal["fft", "block_lu"]
     factor: sp.Expr
     channels: int
-    reach: tuple[int, ...]
+    solve: LinearSolve
     periodic: tuple[bool, ...]
 
 
@@ -61,8 +56,8 @@ class SolveLayer:
     """Solves `(I - factor · L) x = b` with a `Factorization`; inputs: b, the factors. Differentiated by one transposed solve."""
 
     block: str
-    method: Literal["fft", "block_lu"]
     factor: sp.Expr
+    solve: LinearSolve
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +91,7 @@ class Propagator:
     block: str
     time: sp.Expr
     channels: int
-    mirrors: tuple[tuple[int, int] | None, ...] = ()
+    mirrors: Mirrors = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,4 +110,4 @@ class SpectralLayer:
     """A matrix a wave number applied to x by FFT; inputs: x (C or, for several columns of `PhiFunctions`, n C channels), the
     matrices [*frequencies, C, n C]. With `mirrors`, x is continued past its walls first."""
 
-    mirrors: tuple[tuple[int, int] | None, ...] = ()
+    mirrors: Mirrors = ()

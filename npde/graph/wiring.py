@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import sympy as sp
 
@@ -168,11 +168,9 @@ class Wiring:
     def solved(self, right: str, factor: sp.Expr, solve: LinearSolve) -> str:
         """δ with `(I - factor L) δ = right`."""
         context = self.context
-        periodic = tuple(a.periodic for a in context.scheme.grid.axes)
-        method: Literal["fft", "block_lu"] = "fft" if solve.method == "fft" else "block_lu"
-        layer = Factorization("linear_part", method, factor, context.channels, solve.reach, periodic)
+        layer = Factorization("linear_part", factor, context.channels, solve, self._periodic())
         factors = self.builder.add(layer, (), context.scalar, context.interior, "factors")
-        solver = SolveLayer("linear_part", method, factor)
+        solver = SolveLayer("linear_part", factor, solve)
         return self.builder.add(solver, (right, factors), context.state_shape(), context.interior, "change")
 
     def steady(self, scheme: Steady) -> None:

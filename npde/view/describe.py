@@ -7,6 +7,7 @@ from typing import assert_never
 
 import sympy as sp
 
+from npde.discretize.scheme import LinearSolve
 from npde.graph.graph import LayerGraph, Shape
 from npde.graph.layers import (
     AdaptiveStep,
@@ -158,21 +159,21 @@ def label(graph: LayerGraph, layer: Layer, inputs: tuple[Shape, ...], shape: Sha
             return Label("loop", "frame", f"{block} × {trips:,}")
         case KernelMatrix():
             return Label("kernel_matrix", "stencil", "kernel matrix")
-        case Factorization(method=method, factor=factor):
-            how = "for each wave number" if method == "fft" else "block-tridiagonal LU"
+        case Factorization(solve=solve, factor=factor):
+            how = "for each wave number" if solve.method == "fft" else _method(solve)
             return Label("factorization", "solve", f"I - {formula(factor)} L, factored", (how,))
-        case SolveLayer(method=method, factor=factor):
-            how = "by FFT" if method == "fft" else "by block-tridiagonal LU, factored once a call"
+        case SolveLayer(solve=solve, factor=factor):
+            how = f"by {_method(solve)}" + (", factored once a call" if solve.method == "block_lu" else "")
             return Label("solve", "solve", "implicit solve", (f"(I - {formula(factor)} L) x = b", how))
         case SteadyFactors(solve=solve):
             title = "L, made ready" if solve.is_relaxation else "L, factored"
-            return Label("factorization", "solve", title, (METHODS[solve.method],))
+            return Label("factorization", "solve", title, (_method(solve),))
         case SteadySolve(solve=solve):
             title = "sweep" if solve.is_relaxation else "linear solve"
-            return Label("solve", "solve", title, ("L x = b", f"by {METHODS[solve.method]}"))
+            return Label("solve", "solve", title, ("L x = b", f"by {_method(solve)}"))
         case IterativeSolve(linear=linear, solve=solve):
             title = "Newton's method" if linear is None else "Krylov solve"
-            return Label("solve", "solve", title, ("F(x) = 0", f"by {METHODS[solve.method]}"))
+            return Label("solve", "solve", title, ("F(x) = 0", f"by {_method(solve)}"))
         case Propagator(time=time):
             return Label("propagator", "solve", f"exp({formula(time)} L)", ("for each wave number",))
         case AdaptiveStep(scheme=name, tolerance=tolerance):
@@ -190,6 +191,11 @@ def label(graph: LayerGraph, layer: Layer, inputs: tuple[Shape, ...], shape: Sha
             return Label("sparse_affine", "stencil", "sparse affine layer", ("on the pattern of its block",))
         case _:
             assert_never(layer)
+
+
+def _method(solve: LinearSolve) -> str:
+    """How a linear system is solved, in a few words."""
+    return "sine and cosine transforms" if solve.mirrors else METHODS[solve.method]
 
 
 METHODS = {

@@ -134,15 +134,18 @@ class SteadyProblem:
         channels = sum(math.prod(f.shape) * (2 if f.is_complex else 1) for f in self.problem.fields)
         return (channels, *(n for _, n in self.problem.numerics.cells))
 
-    def solve(self, batch: int = 1, *, floating: bool = False, guess: float = 0.0) -> Array:
-        """The solution `[B, C, *cells]`; where it is `floating`, one constant is added to the residual and the mean is zero."""
+    def solve(self, batch: int = 1, *, floating: int = 0, guess: float = 0.0) -> Array:
+        """The solution `[B, C, *cells]`; for the first `floating` channels together, one constant is added to the residual and the
+        mean is zero."""
         shape = self._shape()
         size = math.prod(shape)
         state = np.full((batch, size), guess)
         for _ in range(STEPS):
             value = self(state.reshape(batch, *shape)).reshape(batch, size)
             jacobian = self._jacobian(state, shape)
-            change = np.stack([_solved(j, v, floating) for j, v in zip(jacobian, value, strict=True)])
+            change = np.stack(
+                [_solved(j, v, floating * math.prod(shape[1:])) for j, v in zip(jacobian, value, strict=True)]
+            )
             state = state - change
             if np.abs(change).max() <= 1e-13 * max(1.0, np.abs(state).max()):
                 break
@@ -163,12 +166,12 @@ class SteadyProblem:
         return jacobian
 
 
-def _solved(matrix: Array, right: Array, floating: bool) -> Array:
+def _solved(matrix: Array, right: Array, floating: int) -> Array:
     if not floating:
         return np.linalg.solve(matrix, right)
     size = len(right)
     bordered = np.zeros((size + 1, size + 1))
-    bordered[:size, :size], bordered[:size, -1], bordered[-1, :size] = matrix, 1.0, 1.0
+    bordered[:size, :size], bordered[:floating, -1], bordered[-1, :floating] = matrix, 1.0, 1.0
     return np.linalg.solve(bordered, np.append(right, 0.0))[:size]
 
 
@@ -178,7 +181,7 @@ def solve(
     inputs: Mapping[str, Array] | None = None,
     *,
     batch: int = 1,
-    floating: bool = False,
+    floating: int = 0,
     wave_number: float = 1.0,
 ) -> Array:
     """The solution of a steady problem, `[B, C, *cells]`."""

@@ -23,6 +23,14 @@ DT = 0.002  # step of t
 PATTERN_RHS_DXX_U = ((-1,), (0,), (1,))  # cells that a row looks at
 
 
+def spectral(matrices: Tensor, value: Tensor) -> Tensor:
+    """A matrix a wave number, [*frequencies, C, C], applied to [B, C, *grid]."""
+    dims = tuple(range(2, value.dim()))
+    spectrum = torch.fft.rfftn(value, dim=dims).movedim(1, -1)
+    product = (matrices @ spectrum.unsqueeze(-1)).squeeze(-1)
+    return torch.fft.irfftn(product.movedim(-1, 1), s=value.shape[2:], dim=dims)
+
+
 def diagonals(
     apply: Callable[[Tensor], Tensor],
     channels: int,
@@ -70,75 +78,6 @@ def diagonals(
     return weights.reshape(-1, weights.shape[2] * cells), columns.reshape(-1, weights.shape[2] * cells)
 
 
-def factor_tridiagonal(
-    apply: Callable[[Tensor], Tensor],
-    channels: int,
-    grid: tuple[int, ...],
-    reach: tuple[int, ...],
-    periodic: tuple[bool, ...],
-    unit: Tensor,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Block-tridiagonal LU of a linear map of [B, C, *grid] that looks `reach` cells far.
-
-    A block is a few grid lines across the first axis; a periodic axis is folded (line 0, n - 1, 1, n - 2, ...), which
-    keeps neighbors within two lines. Returns the order of the unknowns and, each [blocks, size, size], the inverses of
-    the pivots D_k, the products L_k D_{k-1}^-1 and D_k^-1 U_k.
-    """
-    box: tuple[tuple[int, ...], ...] = ((),)
-    for r, n in zip(reach, grid, strict=True):
-        box = tuple((*offset, k) for offset in box for k in range(-min(r, n - 1), min(r, n - 1) + 1))
-    weights, columns = diagonals(apply, channels, grid, box, periodic, unit)
-    device, lines, unknowns = unit.device, (*grid, 1)[0], channels * math.prod(grid)
-    line = torch.arange(lines, device=device)
-    folds, far = (*periodic, False)[0], (*reach, 0)[0]
-    width = min(2 * far if folds else far, lines)
-    if folds:
-        line = torch.stack((line, lines - 1 - line), 1).flatten()[:lines]
-    order = torch.arange(unknowns, device=device).reshape(channels, lines, -1)[:, line].transpose(0, 1).flatten()
-    per_line = unknowns // lines
-    size = min(max(width, -(-64 // per_line)), lines) * per_line
-    blocks = -(-unknowns // size)
-    position = torch.empty_like(order)
-    position[order] = torch.arange(unknowns, device=device)
-    row, column = position.expand_as(columns), position[columns]
-    tri = torch.zeros(blocks, size, 3, size, dtype=unit.dtype, device=device)
-    where = (row // size, row % size, (column // size - row // size + 1).clamp(0, 2), column % size)
-    tri.index_put_(where, weights, accumulate=True)
-    spare = torch.arange(unknowns, blocks * size, device=device)
-    tri[spare // size, spare % size, 1, spare % size] = 1.0
-    inverse, left, right = [], [], []
-    for k in range(blocks):
-        lower, pivot, upper = tri[k].unbind(1)
-        if k:
-            left.append(lower @ inverse[-1])
-            pivot = pivot - left[-1] @ tri[k - 1, :, 2]
-        inverse.append(torch.linalg.inv(pivot))
-        right.append(inverse[-1] @ upper)
-    left.insert(0, torch.zeros_like(inverse[0]))
-    return order, torch.stack(inverse), torch.stack(left), torch.stack(right)
-
-
-def frozen(compute: Callable[[], tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
-    """What `compute` gives, outside of the gradient."""
-    with torch.no_grad():
-        return compute()
-
-
-def solve_factored(factors: tuple[Tensor, Tensor, Tensor, Tensor], right: Tensor) -> Tensor:
-    """Forward and back substitution for [B, C, *grid]."""
-    order, inverse, left, upper = factors
-    blocks, size, _ = inverse.shape
-    flat = functional.pad(right.flatten(1)[:, order], (0, blocks * size - order.numel())).unflatten(1, (blocks, size))
-    forward = [flat[:, 0]]
-    for k in range(1, blocks):
-        forward.append(flat[:, k] - forward[-1] @ left[k].T)
-    solution = [forward[-1] @ inverse[-1].T]
-    for k in range(blocks - 2, -1, -1):
-        solution.append(forward[k] @ inverse[k].T - solution[-1] @ upper[k].T)
-    found = torch.cat(solution[::-1], 1)[:, : order.numel()]
-    return torch.empty_like(found).index_copy(1, order, found).reshape(right.shape)
-
-
 def assemble(
     apply: Callable[[Tensor], Tensor],
     channels: int,
@@ -158,6 +97,43 @@ def affine(matrix: tuple[Tensor, Tensor, Tensor], value: Tensor) -> Tensor:
     weights, columns, bias = matrix
     product = (value.flatten(1)[:, columns] * weights).sum(1) + bias
     return product.unflatten(1, (-1, value.shape[2]))
+
+
+def continued(value: Tensor, mirrors: tuple[tuple[int, int] | None, ...]) -> Tensor:
+    """An array [..., *grid] with its mirror images past the walls, one period; signs at both ends: -1 odd, 1 even."""
+    for dim, signs in enumerate(mirrors, value.dim() - len(mirrors)):
+        if signs is not None:
+            lower, upper = signs
+            value = torch.cat((value, upper * value.flip(dim)), dim)
+            value = value if lower == upper else torch.cat((value, lower * value.flip(dim)), dim)
+    return value
+
+
+def symbol_walls(
+    apply: Callable[[Tensor], Tensor],
+    channels: int,
+    grid: tuple[int, ...],
+    mirrors: tuple[tuple[int, int] | None, ...],
+    unit: Tensor,
+) -> Tensor:
+    """The matrix by which an operator with constant coefficients acts on a wave of the mirrored grid, [*frequencies, C, C].
+
+    It is the transform of the operator's answer to a unit impulse in the middle, too far from the walls to meet them.
+    """
+    middle = tuple(n // 2 for n in grid)
+    period = tuple(n if s is None else 2 * n if s[0] == s[1] else 4 * n for n, s in zip(grid, mirrors, strict=True))
+    impulse = torch.zeros(channels, channels, *grid, dtype=unit.dtype, device=unit.device)
+    impulse[(slice(None), slice(None), *middle)] = torch.eye(channels, dtype=unit.dtype, device=unit.device)
+    spare = [width for n, p in zip(grid[::-1], period[::-1], strict=True) for width in (0, p - n)]
+    dims = tuple(range(2, 2 + len(grid)))
+    response = torch.roll(functional.pad(apply(impulse), spare), tuple(-m for m in middle), dims)
+    return torch.fft.rfftn(response, dim=dims).movedim((1, 0), (-2, -1))
+
+
+def spectral_walls(matrices: Tensor, value: Tensor, mirrors: tuple[tuple[int, int] | None, ...]) -> Tensor:
+    """`spectral` between walls: sine and cosine transforms, as Fourier transforms of the mirrored array."""
+    found = spectral(matrices, continued(value, mirrors))
+    return found[(..., *(slice(n) for n in value.shape[2:]))].contiguous()
 
 
 class Coefficients(NamedTuple):
@@ -283,19 +259,11 @@ class HeatRod(nn.Module):
         """One step of crank_nicolson, from t to t + DT."""
         rate = self.rhs(state, p, c)
         right_side = DT * rate
-        factors = frozen(
-            lambda: factor_tridiagonal(
-                lambda v: v - 0.5 * DT * self.linear_part(v, p, c),
-                1,
-                (64,),
-                (1,),
-                (False,),
-                self.unit,
-            )
+        factors = torch.linalg.inv(
+            torch.eye(1).to(self.unit)
+            - 0.5 * DT * symbol_walls(lambda v: self.linear_part(v, p, c), 1, (64,), ((-1, -1),), self.unit)
         )
-        change = solve_factored(factors, right_side.detach())
-        # one correction: rounding is refined, and the gradient is that of the implicit function theorem
-        change = change + solve_factored(factors, right_side - (change - 0.5 * DT * self.linear_part(change, p, c)))
+        change = spectral_walls(factors, right_side, ((-1, -1),))
         return change + state
 
     def output_flux(self, state: Tensor) -> Tensor:
@@ -335,7 +303,8 @@ class HeatRod(nn.Module):
         each step. The latter two are stacked along axis 1."""
         if every is not None and every < 1:
             raise ValueError(f"every must be at least 1, got {every}")
-        if torch.compiler.is_compiling() and steps > UNROLLED:
+        # torch's scan has no gradients of such a step: with gradients, all steps unroll
+        if torch.compiler.is_compiling() and steps > UNROLLED and not torch.is_grad_enabled():
             return self._scan(state, sequence, c, steps, every, read)
         carry, frames, readings = self._begin(state), [state], []
         for n in range(steps):
