@@ -41,7 +41,10 @@ def test_transforms_where_the_matrix_is_diagonal_for_waves(equation: str, bounda
 
 
 def test_upwind_differences_have_no_mirror_images() -> None:
-    text = "coordinates x, t in [0, 1]\nfield u(x, t)\ndt(u) = dxx(u) - dx(u)\nboundary u = 0\ninitial u = 0\n{}march crank_nicolson, steps: 10\n"
+    text = (
+        "coordinates x, t in [0, 1]\nfield u(x, t)\ndt(u) = dxx(u) - dx(u)\nboundary u = 0\ninitial u = 0\n"
+        "{}march crank_nicolson, steps: 10\n"
+    )
     methods = []
     for grid in ("grid x: 16\n", "grid x: 16, upwind 1\n"):
         scheme = discretize.build(symbolic.build(model.build(syntax.parse(Source("<test>", text.format(grid))))))
