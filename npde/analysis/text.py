@@ -264,6 +264,8 @@ def solve_text(solve: LinearSolve) -> str:
             return "solved by sine and cosine transforms"
         case "fft":
             return "solved by FFT"
+        case "axes":
+            return "solved by fast diagonalization: eigenvectors along each axis, found once a call"
         case "block_lu":
             return f"solved by block-tridiagonal LU, factored once a call (reach {'x'.join(map(str, solve.reach))})"
         case "cg" | "bicgstab" | "gmres" as name:

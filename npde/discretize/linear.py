@@ -11,6 +11,7 @@ from npde.diagnostics.catalogue import not_yet as codes
 from npde.discretize.ghosts import interior_cells, states_flux
 from npde.discretize.halo import halo, reach
 from npde.discretize.scheme import LinearSolve, Mirrors
+from npde.discretize.separable import has_symmetric_walls, is_separable, is_worthwhile
 from npde.model.problem import Input, LearnedCoefficient, LearnedStencil, March
 from npde.symbolic import operators as op
 from npde.symbolic.calculus import REDUCING, values
@@ -18,6 +19,7 @@ from npde.symbolic.classify import Classifier
 from npde.symbolic.context import calculus_of
 from npde.symbolic.refusal import Refused
 from npde.symbolic.system import CoordinateMeaning, System, Term
+from npde.symbolic.variation import variation
 
 DIAGONAL = (op.Diff, op.Lap, op.FaceDiff, op.Biased, op.Component, op.Stack, op.MatVec, op.DotProduct)
 """Operators that a Fourier transform turns into multiplications (and mixing of components)."""
@@ -45,17 +47,50 @@ def widths(system: System, expressions: Sequence[sp.Expr]) -> tuple[int, ...]:
 
 
 def linear_solve(system: System, linear: Sequence[sp.Expr]) -> LinearSolve:
-    """By Fourier, sine and cosine transforms where they make the matrix diagonal, else by block elimination."""
+    """By what makes the matrix diagonal, else by block elimination."""
     reach = widths(system, linear)
+    return diagonal_solve(system, linear, reach) or LinearSolve("block_lu", reach)
+
+
+def diagonal_solve(system: System, linear: Sequence[sp.Expr], reach: tuple[int, ...]) -> LinearSolve | None:
+    """By Fourier, sine and cosine transforms, or by fast diagonalization; None where neither makes the matrix diagonal."""
     signs = transforms(system, linear, reach)
-    return LinearSolve("block_lu", reach) if signs is None else LinearSolve("fft", reach, mirrors=signs)
+    return _by_axes(system, linear, reach) if signs is None else LinearSolve("fft", reach, mirrors=signs)
+
+
+def _by_axes(system: System, linear: Sequence[sp.Expr], reach: tuple[int, ...]) -> LinearSolve | None:
+    """By fast diagonalization, where a basis for each axis makes the matrix diagonal."""
+    if not is_worthwhile([n for _, n in system.problem.numerics.cells], reach):
+        return None
+    for in_pairs in (False, True):
+        complex_linear = not in_pairs or is_complex_linear(system, linear)
+        if complex_linear and is_separable(system, linear, reach, in_pairs=in_pairs):
+            return LinearSolve("axes", reach, is_complex=in_pairs, symmetric=has_symmetric_walls(system))
+    return None
+
+
+def is_complex_linear(system: System, linear: Sequence[sp.Expr]) -> bool:
+    """Whether the system is one complex field with L(i q) = i L(q): real and imaginary part are then one complex unknown.
+
+    With q = (a, b), i q = (-b, a): L_re(-b, a) = -L_im(a, b) and L_im(-b, a) = L_re(a, b).
+    """
+    if len(system.unknowns) != 2 or system.unknowns[0].part != "re":
+        return False
+    a, b = (u.symbol for u in system.unknowns)
+    calculus = calculus_of(system)
+    re, im = linear
+
+    def turned(e: sp.Expr) -> sp.Expr:
+        return variation(e, {a: -b, b: a}, calculus)
+
+    return bool(sp.expand(turned(re) + im) == 0 and sp.expand(turned(im) - re) == 0)
 
 
 def split_solve(system: System, linear: Sequence[sp.Expr]) -> LinearSolve:
     """As `linear_solve`; transforms only where walls hold no data, as their exponential leaves none out."""
     found = linear_solve(system, linear)
     if found.mirrors and any(wall.data != 0 for wall in system.walls):
-        return LinearSolve("block_lu", found.reach)
+        return _by_axes(system, linear, found.reach) or LinearSolve("block_lu", found.reach)
     return found
 
 

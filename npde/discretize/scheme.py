@@ -116,7 +116,7 @@ class Leapfrog:
     drifted: tuple[int, ...]
 
 
-SolveMethod: TypeAlias = Literal["fft", "block_lu", "cg", "bicgstab", "gmres", "jacobi", "multigrid"]
+SolveMethod: TypeAlias = Literal["fft", "axes", "block_lu", "cg", "bicgstab", "gmres", "jacobi", "multigrid"]
 
 
 Mirrors: TypeAlias = tuple[tuple[int, int] | None, ...]
@@ -125,11 +125,12 @@ Mirrors: TypeAlias = tuple[tuple[int, int] | None, ...]
 
 @dataclass(frozen=True, slots=True)
 class LinearSolve:
-    """How `(I - θ dt L) q = b` is solved, or `L q = b` of a steady problem: "fft" (constant coefficients), "block_lu"
-    (block-tridiagonal, factored once a call), a Krylov method, or an unrolled relaxation. `reach` is the half-width of L's
-    dependency in cells, an axis, boundary closures included.
+    """How `(I - θ dt L) q = b` is solved, or `L q = b` of a steady problem: "fft" (constant coefficients), "axes"
+    (fast diagonalization: eigenvectors along every axis), "block_lu" (block-tridiagonal, factored once a call), a Krylov method,
+    or an unrolled relaxation. `reach` is the half-width of L's dependency in cells, an axis, boundary closures included.
 
-    `is_complex`: L commutes with the imaginary unit, so it is solved in complex numbers. `per_sample`: the coefficients of L
+    `is_complex`: L commutes with the imaginary unit, so it is solved in complex numbers. `symmetric`: closures at walls leave
+    the operator along each axis symmetric ("axes"). `per_sample`: the coefficients of L
     differ by sample. `null`: channels whose constants L annihilates; the right side is then projected, and the solution
     whose mean is zero is taken.
 
@@ -140,6 +141,7 @@ class LinearSolve:
     method: SolveMethod
     reach: tuple[int, ...]
     is_complex: bool = False
+    symmetric: bool = False
     per_sample: bool = False
     null: tuple[int, ...] = ()
     mirrors: Mirrors = ()

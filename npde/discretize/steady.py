@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import accumulate
 from math import prod
 
@@ -12,7 +13,7 @@ from npde.diagnostics.catalogue import not_yet as codes
 from npde.discretize.definite import is_definite
 from npde.discretize.ghosts import interior_cells, states_flux
 from npde.discretize.halo import reach
-from npde.discretize.linear import NONLOCAL, transforms
+from npde.discretize.linear import NONLOCAL, diagonal_solve, is_complex_linear
 from npde.discretize.scheme import LinearSolve, SolveMethod, Steady
 from npde.model.problem import Input
 from npde.symbolic.classify import degrees
@@ -58,10 +59,11 @@ def _solve(system: System, linear: tuple[sp.Expr, ...] | None) -> LinearSolve:
             method = "block_lu"
         case _:
             method = _chosen(system, linear, read, reach)
-    signs = None
-    if method == "block_lu" and linear is not None and not differs_by_sample(system, linear):
-        signs = transforms(system, linear, reach)
-    method = method if signs is None else "fft"
+    direct = stated is None or stated.method == "direct"
+    if direct and linear is not None and not differs_by_sample(system, linear):
+        diagonal = diagonal_solve(system, linear, reach)
+        if diagonal is not None and not (diagonal.is_complex and null):
+            return replace(diagonal, null=null)
     _check(system, linear, read, null, method)
     iterations = stated.iterations if stated is not None and stated.iterations else ITERATIONS.get(method, NEWTON_STEPS)
     return LinearSolve(
@@ -70,7 +72,6 @@ def _solve(system: System, linear: tuple[sp.Expr, ...] | None) -> LinearSolve:
         is_complex=method == "block_lu" and linear is not None and not null and is_complex_linear(system, linear),
         per_sample=linear is None or differs_by_sample(system, linear),
         null=null,
-        mirrors=signs or (),
         iterations=iterations,
         tolerance=stated.tolerance if stated is not None and stated.tolerance else TOLERANCE,
     )
@@ -141,23 +142,6 @@ def differs_by_sample(system: System, linear: Sequence[sp.Expr]) -> bool:
     return any(isinstance(meanings.get(s), Input) for e in held for s in e.free_symbols)
 
 
-def is_complex_linear(system: System, linear: Sequence[sp.Expr]) -> bool:
-    """Whether the system is one complex field with L(i q) = i L(q): real and imaginary part are then one complex unknown.
-
-    With q = (a, b), i q = (-b, a): L_re(-b, a) = -L_im(a, b) and L_im(-b, a) = L_re(a, b).
-    """
-    if len(system.unknowns) != 2 or system.unknowns[0].part != "re":
-        return False
-    a, b = (u.symbol for u in system.unknowns)
-    calculus = calculus_of(system)
-    re, im = linear
-
-    def turned(e: sp.Expr) -> sp.Expr:
-        return variation(e, {a: -b, b: a}, calculus)
-
-    return bool(sp.expand(turned(re) + im) == 0 and sp.expand(turned(im) - re) == 0)
-
-
 def null_channels(system: System, linear: Sequence[sp.Expr]) -> tuple[int, ...]:
     """Channels of unknowns whose constants L annihilates, their conditions included: only slopes are stated at walls, and no
     term holds the unknown itself."""
@@ -173,7 +157,7 @@ def null_channels(system: System, linear: Sequence[sp.Expr]) -> tuple[int, ...]:
 
 
 SOLVERS: dict[SolveMethod, str] = {
-    "fft": "FFT", "block_lu": "block LU", "cg": "CG", "bicgstab": "BiCGStab", "gmres": "GMRES",
+    "fft": "FFT", "axes": "fast diagonalization", "block_lu": "block LU", "cg": "CG", "bicgstab": "BiCGStab", "gmres": "GMRES",
     "jacobi": "Jacobi sweeps", "multigrid": "multigrid V-cycles",
 }  # fmt: skip
 

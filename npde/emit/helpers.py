@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from npde.emit.adaptive_helpers import ADAPTIVE, ADAPTIVE_NEEDS
+from npde.emit.axis_helpers import AXES, AXES_NEEDS
 from npde.emit.iterative_helpers import ITERATIVE, ITERATIVE_NEEDS
 from npde.emit.march_helpers import MARCHING, MARCHING_NEEDS
 from npde.emit.solver_helpers import SOLVER_NEEDS, SOLVERS
@@ -14,6 +15,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "factor_tridiagonal": ("diagonals",),
     "assemble": ("diagonals",),
     **SOLVER_NEEDS,
+    **AXES_NEEDS,
     **ITERATIVE_NEEDS,
     **MARCHING_NEEDS,
     **ADAPTIVE_NEEDS,
@@ -303,4 +305,4 @@ def affine(matrix: tuple[Tensor, Tensor, Tensor], value: Tensor) -> Tensor:
     return product.unflatten(1, (-1, value.shape[2]))
 '''
 
-HELPERS |= SOLVERS | ITERATIVE | MARCHING | ADAPTIVE
+HELPERS |= SOLVERS | AXES | ITERATIVE | MARCHING | ADAPTIVE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from npde.discretize.scheme import Mirrors
+from npde.discretize.scheme import LinearSolve, Mirrors
 from npde.emit.printer import PRODUCT
 from npde.emit.wall_text import WallEmitter
 from npde.graph.graph import Node, Region
@@ -36,6 +36,12 @@ class SolveEmitter(WallEmitter):
             return f"{self._helper('symbol_walls')}({call}, {mirrors!r}, self.unit)"
         return f"{self._helper('symbol_of')}({call}, self.unit)"
 
+    def _inverse(self, symbol: str, mirrors: Mirrors) -> str:
+        """The inverse of a symbol, for each wave."""
+        if mirrors:
+            return f"{self._helper('inverse_walls')}({symbol}, {self.graph.scheme.grid.shape!r}, {mirrors!r})"
+        return f"torch.linalg.inv({symbol})"
+
     def _spectral(self, matrices: str, value: str, mirrors: Mirrors) -> str:
         """A matrix for each wave, applied."""
         if mirrors:
@@ -59,12 +65,17 @@ class SolveEmitter(WallEmitter):
         factor = self.constants.printer({}).text(layer.factor, PRODUCT)
         if solve.method == "fft":
             symbol = self._symbol(layer.block, layer.channels, solve.mirrors)
-            return f"torch.linalg.inv(torch.eye({layer.channels}).to(self.unit) - {factor} * {symbol})"
+            return self._inverse(f"torch.eye({layer.channels}).to(self.unit) - {factor} * {symbol}", solve.mirrors)
         apply = self._linear_call(layer.block).replace("lambda v: ", f"lambda v: v - {factor} * ", 1)
         arguments = f"{layer.channels}, {grid!r}, {solve.reach!r}, {layer.periodic!r}, self.unit"
-        call = f"{self._helper('factor_tridiagonal')}({apply}, {arguments})"
-        self.helpers.add("diagonals")
+        helper = self._helper("factor_axes" if solve.method == "axes" else "factor_tridiagonal")
+        call = f"{helper}({apply}, {arguments}{self._options(solve)})"
         return f"{self._helper('frozen')}(lambda: {call})"
+
+    def _options(self, solve: LinearSolve) -> str:
+        """What a factorization is told of its matrix."""
+        symmetric = f", symmetric={solve.symmetric}" if solve.method == "axes" else ""
+        return symmetric + (", pairs=True" if solve.is_complex else "")
 
     def _flatten(self, node: Node, source: str) -> str:
         """The grid as one axis; what does not vary along an axis is expanded first."""
@@ -138,7 +149,7 @@ class SolveEmitter(WallEmitter):
             self.writer.assign(node.name, self._spectral(factors, right, layer.solve.mirrors))
             return
         factor = self.constants.printer({}).text(layer.factor, PRODUCT)
-        solve = self._helper("solve_factored")
+        solve = self._helper("solve_axes" if layer.solve.method == "axes" else "solve_factored")
         call = self._linear_call(layer.block).removeprefix("lambda v: ").replace("(v", f"({node.name}", 1)
         self.writer.assign(node.name, f"{solve}({factors}, {right}.detach())")
         self.writer.line(

@@ -6,8 +6,8 @@ SOLVERS: dict[str, str] = {}
 """By name, in the order in which they are emitted."""
 
 SOLVER_NEEDS: dict[str, tuple[str, ...]] = {
-    "factor_lines": ("diagonals", "solve_lines"),
-    "solve_floating": ("solve_lines", "without_constants"),
+    "factor_lines": ("coupled", "diagonals", "solve_lines"),
+    "solve_floating": ("without_constants",),
     "balanced": ("without_constants",),
     "balanced_waves": ("without_constants",),
 }
@@ -62,6 +62,13 @@ def regular(symbol: Tensor, null: tuple[int, ...]) -> Tensor:
     return symbol + constant
 '''
 
+SOLVERS["coupled"] = '''
+def coupled(apply: Callable[[Tensor], Tensor], value: Tensor) -> Tensor:
+    """The complex answer to real values of a map of real parts, then imaginary parts, that commutes with the imaginary unit."""
+    answer = apply(torch.cat((value, torch.zeros_like(value)), 1)).unflatten(1, (-1, 2, value.shape[1]))
+    return torch.complex(answer[:, :, 0], answer[:, :, 1]).flatten(1, 2)
+'''
+
 SOLVERS["factor_lines"] = '''
 def factor_lines(
     apply: Callable[[Tensor], Tensor],
@@ -85,16 +92,10 @@ def factor_lines(
     """
     width = channels // 2 if pairs else channels
 
-    def coupled(v: Tensor) -> Tensor:
-        if not pairs:
-            return apply(v)
-        answer = apply(torch.cat((v, torch.zeros_like(v)), 1)).unflatten(1, (-1, 2, width))
-        return torch.complex(answer[:, :, 0], answer[:, :, 1]).flatten(1, 2)
-
     box: tuple[tuple[int, ...], ...] = ((),)
     for r, n in zip(reach, grid, strict=True):
         box = tuple((*offset, k) for offset in box for k in range(-min(r, n - 1), min(r, n - 1) + 1))
-    weights, columns = diagonals(coupled, width, grid, box, periodic, unit)
+    weights, columns = diagonals((lambda v: coupled(apply, v)) if pairs else apply, width, grid, box, periodic, unit)
     device, lines, unknowns = unit.device, (*grid, 1)[0], width * math.prod(grid)
     weights, columns = weights.unflatten(1, (-1, unknowns)), columns[:, :unknowns]
     samples = weights.shape[1]
@@ -170,11 +171,13 @@ def solve_lines(factors: tuple[Tensor, ...], right: Tensor, adjoint: bool = Fals
 '''
 
 SOLVERS["solve_floating"] = '''
-def solve_floating(factors: tuple[Tensor, ...], right: Tensor, null: tuple[int, ...], strict: bool = False) -> Tensor:
-    """`solve_lines` of a map that annihilates the constants of the channels `null`: the solution whose mean is zero, for
-    the right side less its part outside of the range of the map."""
+def solve_floating(
+    solve: Callable[..., Tensor], factors: tuple[Tensor, ...], right: Tensor, null: tuple[int, ...], strict: bool = False
+) -> Tensor:
+    """`solve` of a map that annihilates the constants of the channels `null`: the solution whose mean is zero, for the right
+    side less its part outside of the range of the map."""
     outside = (factors[-1] @ right.flatten(1).unsqueeze(2)).squeeze(2)
-    found = solve_lines(factors, without_constants(right, null, outside, strict))
+    found = solve(factors, without_constants(right, null, outside, strict))
     means = found[:, torch.tensor(null, device=found.device)].flatten(2).mean(2)
     return without_constants(found, null, means, False)
 '''

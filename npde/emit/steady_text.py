@@ -24,14 +24,13 @@ class SteadyEmitter(SolveEmitter):
             symbol = self._symbol(layer.block, layer.channels, solve.mirrors)
             if solve.null:
                 symbol = f"{self._helper('regular')}({symbol}, {solve.null!r})"
-            return f"torch.linalg.inv({symbol})"
+            return self._inverse(symbol, solve.mirrors)
         arguments = f"{layer.channels}, {grid!r}, {solve.reach!r}, {layer.periodic!r}, self.unit"
         if solve.is_relaxation:
             helper = "main_diagonal" if solve.method == "jacobi" else "multigrid_levels"
             return f"{self._helper(helper)}({apply}, {arguments})"
-        options = ", pairs=True" if solve.is_complex else ""
-        options += f", null={solve.null!r}" if solve.null else ""
-        call = f"{self._helper('factor_lines')}({apply}, {arguments}{options})"
+        options = self._options(solve) + (f", null={solve.null!r}" if solve.null else "")
+        call = f"{self._helper('factor_axes' if solve.method == 'axes' else 'factor_lines')}({apply}, {arguments}{options})"
         return f"{self._helper('frozen')}(lambda: {call})"
 
     def _steady_solve(self, node: Node, layer: SteadySolve, inputs: list[str]) -> None:
@@ -45,9 +44,11 @@ class SteadyEmitter(SolveEmitter):
                 self.writer.assign(right, f"{balanced}({factors}, {right}, {layer.solve.null!r})")
             self.writer.assign(node.name, self._spectral(factors, right, layer.solve.mirrors))
             return
-        solve = self._helper("solve_floating" if layer.solve.null else "solve_lines")
-        null = f", {layer.solve.null!r}" if layer.solve.null else ""
-        strict = ", strict=True" if layer.solve.null else ""
+        solve = self._helper("solve_axes" if layer.solve.method == "axes" else "solve_lines")
+        null, strict = "", ""
+        if layer.solve.null:
+            null, strict = f", {layer.solve.null!r}", ", strict=True"
+            factors, solve = f"{solve}, {factors}", self._helper("solve_floating")
         call = self._linear_call(layer.block).removeprefix("lambda v: ").replace("(v", f"({node.name}", 1)
         self.writer.assign(node.name, f"{solve}({factors}, {right}.detach(){null}{strict})")
         self.writer.line(

@@ -160,7 +160,7 @@ class Context(FlatBlocks):
     def _splitting(self, step: Wiring, scheme: Splitting) -> None:
         everything = range(len(self.scheme.system.unknowns))
         self._linear(scheme.linear)
-        if scheme.solve.method == "block_lu":
+        if not scheme.linear_is_exact:
             self.rates("rhs", everything, everything, scheme.linear)
         if scheme.flow is None:
             self.rates("pointwise", everything, everything, scheme.pointwise)

@@ -335,6 +335,10 @@ class _Counter:
         cells = prod(grid)
         transform = ceil(2.5 * log2(cells)) if cells > 1 else 0
         match node.layer:
+            case Factorization(channels=channels, solve=solve) if solve.method == "axes":
+                return channels * _bases(grid)
+            case SolveLayer(solve=solve) if solve.method == "axes":
+                return 2 * _changes_of_basis(grid) * node.shape.channels * (self.batch if node.shape.batch else 1)
             case Factorization(channels=channels, solve=solve) if solve.method == "block_lu":
                 rows = _blocks(grid, solve.reach, channels)
                 return ceil(rows[0] * rows[1] ** 3 * 14 / 3)
@@ -374,6 +378,10 @@ class _Counter:
                 return ITERATIONS * 20 * count
             case IterativeSolve():
                 return ITERATIONS * samples * (factored + substituted)
+            case SteadyFactors(solve=solve) if solve.method == "axes":
+                return channels * _bases(grid)
+            case SteadySolve(solve=solve) if solve.method == "axes":
+                return 2 * samples * channels * _changes_of_basis(grid)
             case SteadyFactors(solve=solve) if solve.method == "block_lu":
                 return factored
             case SteadySolve(solve=solve) if solve.method == "block_lu":
@@ -391,6 +399,16 @@ class _Counter:
 def pattern_reach(offsets: tuple[tuple[int, ...], ...]) -> tuple[int, ...]:
     """The largest offset of a sparse pattern, an axis."""
     return tuple(max(abs(o) for o in column) for column in zip(*offsets, strict=True))
+
+
+def _bases(grid: list[int]) -> int:
+    """Eigenvectors along each axis."""
+    return sum(25 * n**3 for n in grid)
+
+
+def _changes_of_basis(grid: list[int]) -> int:
+    """A matrix along each axis, there and back."""
+    return 4 * sum(grid) * prod(grid)
 
 
 def _blocks(grid: list[int], reach: tuple[int, ...], channels: int) -> tuple[int, int]:

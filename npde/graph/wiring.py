@@ -207,7 +207,7 @@ class Wiring:
     def half(self, state: str, step: sp.Expr, scheme: Splitting) -> str:
         """The linear half of a split step, over `step`."""
         context = self.context
-        if scheme.solve.method == "block_lu":
+        if not scheme.linear_is_exact:
             return self.cayley("rhs", state, step, scheme.solve)
         matrices = self.builder.add(
             Propagator("linear_part", step, context.channels, scheme.solve.mirrors),

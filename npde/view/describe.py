@@ -163,7 +163,7 @@ def label(graph: LayerGraph, layer: Layer, inputs: tuple[Shape, ...], shape: Sha
             how = "for each wave number" if solve.method == "fft" else _method(solve)
             return Label("factorization", "solve", f"I - {formula(factor)} L, factored", (how,))
         case SolveLayer(solve=solve, factor=factor):
-            how = f"by {_method(solve)}" + (", factored once a call" if solve.method == "block_lu" else "")
+            how = f"by {_method(solve)}" + (", factored once a call" if solve.method != "fft" else "")
             return Label("solve", "solve", "implicit solve", (f"(I - {formula(factor)} L) x = b", how))
         case SteadyFactors(solve=solve):
             title = "L, made ready" if solve.is_relaxation else "L, factored"
@@ -200,6 +200,7 @@ def _method(solve: LinearSolve) -> str:
 
 METHODS = {
     "fft": "FFT",
+    "axes": "fast diagonalization",
     "block_lu": "block-tridiagonal LU",
     "cg": "CG",
     "bicgstab": "BiCGStab",

@@ -52,6 +52,17 @@ def test_heat_decays_and_waves_oscillate(lower: str, upper: str, order: int) -> 
         assert largest < 1.25 * {2: 4, 4: 16 / 3, 6: 272 / 45}[order] * cells**2
 
 
+@pytest.mark.parametrize("order", [2, 4, 6])
+@pytest.mark.parametrize("lower", [*WALLS.values(), "u - 1/3*dn(u) = 0", "3*u - dn(u) = 0"])
+def test_eigenvectors_are_real_and_far_from_parallel(lower: str, order: int) -> None:
+    """What fast diagonalization relies on: Robin walls that feed in included, on any number of cells."""
+    for upper in ("dn(u) = 0", "20*u + dn(u) = 0"):
+        for cells in CELLS:
+            values, vectors = np.linalg.eig(matrix("dxx(u)", lower, upper, order, cells))
+            assert np.abs(values.imag).max() == 0
+            assert np.linalg.cond(vectors / np.linalg.norm(vectors, axis=0)) < 4
+
+
 BEAMS = {
     "clamped": "u = 0, dn(u) = 0",
     "supported": "u = 0, dxx(u) = 0",

@@ -39,7 +39,7 @@ def interpreter_choices(compilation: Compilation) -> dict[str, str]:
     if not isinstance(time, Splitting):
         return {}
     return {
-        "linear": "approximate" if time.solve.method == "block_lu" else "exact",
+        "linear": "approximate" if time.solve.method != "fft" else "exact",
         "flow": "approximate" if time.flow is None else "exact",
     }
 
