@@ -130,6 +130,21 @@ def symbol_walls(
     return torch.fft.rfftn(response, dim=dims).movedim((1, 0), (-2, -1))
 
 
+def inverse_walls(symbol: Tensor, grid: tuple[int, ...], mirrors: tuple[tuple[int, int] | None, ...]) -> Tensor:
+    """The inverse of a symbol for each wave, [*frequencies, C, C]; waves that mirrored arrays have none of are left alone.
+
+    Odd images have no mean, even ones no wave of two cells; odd at one end and even at the other, odd multiples of a period.
+    """
+    occurs = torch.ones((), dtype=torch.bool, device=symbol.device)
+    for axis, (n, signs) in enumerate(zip(grid, mirrors, strict=True)):
+        if signs is not None:
+            wave = torch.arange(symbol.shape[axis], device=symbol.device)
+            own = wave % 2 == 1 if signs[0] != signs[1] else wave != 0 if signs[0] < 0 else wave != n
+            occurs = occurs & own.reshape(-1, *[1] * (len(grid) + 1 - axis))
+    unit = torch.eye(symbol.shape[-1], dtype=symbol.dtype, device=symbol.device)
+    return torch.linalg.inv(torch.where(occurs, symbol, unit))
+
+
 def spectral_walls(matrices: Tensor, value: Tensor, mirrors: tuple[tuple[int, int] | None, ...]) -> Tensor:
     """`spectral` between walls: sine and cosine transforms, as Fourier transforms of the mirrored array."""
     found = spectral(matrices, continued(value, mirrors))
@@ -259,9 +274,11 @@ class HeatRod(nn.Module):
         """One step of crank_nicolson, from t to t + DT."""
         rate = self.rhs(state, p, c)
         right_side = DT * rate
-        factors = torch.linalg.inv(
+        factors = inverse_walls(
             torch.eye(1).to(self.unit)
-            - 0.5 * DT * symbol_walls(lambda v: self.linear_part(v, p, c), 1, (64,), ((-1, -1),), self.unit)
+            - 0.5 * DT * symbol_walls(lambda v: self.linear_part(v, p, c), 1, (64,), ((-1, -1),), self.unit),
+            (64,),
+            ((-1, -1),),
         )
         change = spectral_walls(factors, right_side, ((-1, -1),))
         return change + state
