@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +23,19 @@ def compiled(
 ) -> tuple[Compilation, torch.nn.Module]:
     """A text compiled to a float64 module whose random starts come from `seed`."""
     options = CompileOptions(network=network, free=free)  # type: ignore[arg-type]
-    compilation = Compilation(Source("<test>", text), overrides or Overrides(), options)
+    compilation = _kept(text, options) if overrides is None else Compilation(_source(text), overrides, options)
     generator = torch.Generator().manual_seed(seed)
     return compilation, instantiate(compilation.graph, compilation.source, dtype=torch.float64, generator=generator)
+
+
+@lru_cache(maxsize=4)
+def _kept(text: str, options: CompileOptions) -> Compilation:
+    """Tests look at a program more than once; modules are made of it anew."""
+    return Compilation(_source(text), Overrides(), options)
+
+
+def _source(text: str) -> Source:
+    return Source("<test>", text)
 
 
 def perturb(net: torch.nn.Module, seed: int = 0, size: float = 0.05) -> None:

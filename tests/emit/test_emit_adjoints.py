@@ -24,15 +24,30 @@ LINE = "model m\ncoordinates x in [0, 1], t in [0, {length}]\nfield u(x, t)\nlea
 SMOOTH = "initial u = exp(sin(2*pi*x))\ngrid x: 8\n"
 WALLS = "boundary x = 0: u = D\nboundary x = 1: u + 0.5*dn(u) = t\n"
 PERIODIC = "boundary periodic\n"
+INFLOW = "boundary x = 0: u = D\nboundary x = 1: outflow\n"
+BIASED = "initial u = exp(sin(2*pi*x))\ngrid x: 8, upwind 3\n"
+PSI = LINE.replace("u(x, t)", "psi(x, t) complex")
+WAVE = "initial psi = 1 + 0.5*exp(2*pi*i*x)\ngrid x: 8\n"
+IMPLICIT = ("backward_euler", "crank_nicolson", "bdf2")
+PARTLY = ("imex_euler", "cnab2", "sbdf2")
+EXPONENTIAL = ("etd1", "etdrk2", "etdrk4")
 
 SCHEMES = {
     **{s: LINE + f"dt(u) = div(a*grad(u)) + D*u*(1 - u)\n{WALLS}{SMOOTH}march {s}, steps: 3\n"
        for s in ("euler", "midpoint", "heun", "ssprk3", "rk4", "ab2", "ab3")},
     "leapfrog": LINE + f"dtt(u) = a*dxx(u) - D*sin(u)\n{WALLS}initial dt(u) = 0\n{SMOOTH}march leapfrog, steps: 3\n",
-    "crank_nicolson": LINE + f"dt(u) = div(a*grad(u)) + D*u\n{WALLS}{SMOOTH}march crank_nicolson, steps: 3\n",
     "crank_nicolson by FFT": LINE + f"dt(u) = D*dxx(u)\n{PERIODIC}{SMOOTH}march crank_nicolson, steps: 3\n".replace("1 > 0", ""),
-    "strang": LINE + f"dt(u) = D*dxx(u) + u - a*u^3\n{PERIODIC}{SMOOTH}march strang, steps: 3\n",
-    "lie": LINE + f"dt(u) = D*dxx(u) + u - a*u^3\n{PERIODIC}{SMOOTH}march lie, steps: 3\n",
+    "leapfrog, Schroedinger": PSI + f"i*dt(psi) = -D*dxx(psi) + a*psi\n{PERIODIC}{WAVE}march leapfrog, steps: 3\n",
+    "upwind": LINE + f"dt(u) = -a*dx(u) - D*dx(u^2)\n{INFLOW}{BIASED}march ssprk3, steps: 3\n",
+    "dopri5": LINE + f"dt(u) = div(a*grad(u)) + D*u*(1 - u)\n{WALLS}{SMOOTH}march dopri5, steps: 3, tolerance: 1e-12\n",
+    **{s: LINE + f"dt(u) = D*dxx(u) + u - a*u^3\n{PERIODIC}{SMOOTH}march {s}, steps: 3\n" for s in ("lie", "strang", *EXPONENTIAL)},
+    "strang, phase": PSI + f"i*dt(psi) = -D*dxx(psi) + a*psi - abs2(psi)*psi\n{PERIODIC}{WAVE}march strang, steps: 3\n",
+    "strang, mirrored": LINE + f"dt(u) = D*dxx(u) + a*sin(u)\nboundary dn(u) = 0\n{SMOOTH}march strang, steps: 3\n",
+    **{f"{s}, walls": LINE + f"dt(u) = D*dxx(u) + a*sin(u)\n{WALLS}{SMOOTH}march {s}, steps: 3\n" for s in ("lie", "strang")},
+    **{f"{s}, Newton": LINE + f"dt(u) = div(a*(1 + u^2)*grad(u)) - D*u^3\n{WALLS}{SMOOTH}march {s}, steps: 3\n" for s in IMPLICIT},
+    **{f"{s}, linear": LINE + f"dt(u) = D*dxx(u) + a*u\n{WALLS}{SMOOTH}march {s}, steps: 3\n" for s in IMPLICIT},
+    **{s: LINE + f"dt(u) = div(a*grad(u)) - D*u^3\n{WALLS}{SMOOTH}march {s}, steps: 3\n" for s in PARTLY},
+    **{f"{s} by FFT": LINE + f"dt(u) = D*dxx(u) - a*u*dx(u)\n{PERIODIC}{SMOOTH}march {s}, steps: 3\n" for s in PARTLY},
 }  # fmt: skip
 
 

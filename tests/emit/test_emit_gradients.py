@@ -58,6 +58,17 @@ MODELS = {
     "initial u = sin(2*pi*(x + y))\ngrid x: 6, y: 5\nmarch etdrk2, steps: 2\n",
     "strang, walls": PLANE + "field u(x, y, t)\nlearn D = 0.1 > 0, r = 1\ndt(u) = D*lap(u) + sin(r*u)\nboundary x: periodic\n"
     "boundary y = 0: u = 0\nboundary y = 1: dn(u) = 0\ninitial u = y + 0.3*sin(2*pi*x)\ngrid x: 4, y: 5\nmarch strang, steps: 2\n",
+    "dopri5": HEAD + "field u(x, t)\nlearn D(t) = 0.1 > 0, q = 0.3\ninput s(t)\ndt(u) = D*dxx(u) - u^3 + s\n"
+    "boundary x = 0: u = q*t\nboundary x = 1: dn(u) = 0\ninitial u = sin(pi*x)\ngrid x: 5\n"
+    "march dopri5, steps: 2, tolerance: 1e-12\n",
+    "upwind": HEAD + "field u(x, t)\nlearn c(x) = 1 > 0, q = 0.3 > 0\ndt(u) = -c*dx(u) - dx(u^2)\nboundary x = 0: u = q\n"
+    "boundary x = 1: outflow\ninitial u = 1 + x\ngrid x: 6, upwind 3\nmarch ssprk3, steps: 2\n",
+    "backward_euler": HEAD + "field u(x, t)\nlearn D = 0.1 > 0, q = 0.3\ndt(u) = dx(D*u*dx(u)) + q\nboundary x = 0: u = q\n"
+    "boundary x = 1: u + dn(u) = t\ninitial u = 1 + x^2\ngrid x: 5\nmarch backward_euler, steps: 2\n",
+    "imex_euler": HEAD + "field u(x, t)\nlearn a(x) = 0.1 > 0, q = 0.3\ndt(u) = div(a*grad(u)) - sin(u)\nboundary x = 0: u = q\n"
+    "boundary x = 1: u + dn(u) = t\ninitial u = 1 + x^2\ngrid x: 5\nmarch imex_euler, steps: 2\n",
+    "etd1": HEAD + "field psi(x, t) complex\nlearn D = 0.5 > 0, V(x) = x\ni*dt(psi) = -D*dxx(psi) + V*psi\nboundary periodic\n"
+    "initial psi = 1 + 0.2*exp(2*pi*i*x)\ngrid x: 5\nmarch etd1, steps: 2\n",
     "regions": PLANE + "field u(x, y, t)\nlearn D = 0.1 > 0\ninput image[1](x, y)\ndt(u) = D*lap(u)\nboundary periodic\n"
     "initial u = image[0]\ngrid x: 4, y: 6\nmarch euler, steps: 1\noutput z[4] = linear(regions(u^2, 6)/integral(u^2, x, y))\n",
 }  # fmt: skip
