@@ -76,6 +76,24 @@ def test_walls_that_mirror_what_is_not_symmetric_claim_and_keep_order_2() -> Non
     assert ratio > 3**1.8
 
 
+@pytest.mark.parametrize(("order", "grids"), [(2, (32, 64)), (4, (40, 80)), (6, (56, 112))])
+def test_a_heat_kernel_spreads(order: int, grids: tuple[int, ...]) -> None:
+    """exp(-r²/(4 (t + s)))/(t + s) solves u_t = lap(u) in the plane; the box is wide enough for it to vanish at the walls."""
+    start, end = 0.25, 0.5
+    errors = []
+    for n in grids:
+        text = (
+            f"coordinates x in [-7, 7], y in [-6, 8], t in [{start}, {end}]\nfield u(x, y, t)\ndt(u) = lap(u)\n"
+            f"boundary x: periodic\nboundary y: u = 0\ninitial u = exp(-(x^2 + y^2)/{4 * start})/{start}\n"
+            f"grid x: {n}, y: {n}\norder {order}\nmarch rk4, steps: {n * n // 48}\n"
+        )
+        _, net = compiled(text)
+        x, y = cells(n, -7, 7, True), cells(n, -6, 8, False)
+        r2 = x[:, None] ** 2 + y**2
+        errors.append(error(net, torch.exp(-r2 / (4 * end)) / end))
+    assert observed(errors) > order - 0.2, errors
+
+
 def test_d_alembert() -> None:
     errors = []
     for n in (64, 128, 256):

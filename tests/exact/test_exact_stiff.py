@@ -25,23 +25,30 @@ def test_cahn_hilliard_keeps_its_mass_and_loses_energy(scheme: str) -> None:
     assert float(c[-1].abs().max()) > 0.9  # it has separated
 
 
-@pytest.mark.parametrize(("scheme", "order"), [("strang", 2), pytest.param("etdrk4", 4, marks=pytest.mark.slow)])
-def test_a_soliton_turns_ten_times(scheme: str, order: int) -> None:
+TURNS = [
+    ("strang", ((96, 1800), (128, 4267), (160, 8333)), 3e-3),
+    ("etdrk4", ((112, 1250), (144, 1822), (192, 2806)), 1e-4),
+]
+"""Cells and steps, which grow so that the error in time, of order 2 or 4, falls at the order in space, 6; what is left of it."""
+
+
+@pytest.mark.parametrize(("scheme", "runs", "limit"), TURNS)
+def test_a_soliton_turns_ten_times(scheme: str, runs: tuple[tuple[int, int], ...], limit: float) -> None:
     """psi = sech(x) e^{it/2} has the period 4 pi."""
     errors = []
-    for steps in (2500, 5000):
+    for n, steps in runs:
         text = (
             "coordinates x in [-14, 14], t in [0, 40*pi]\nfield psi(x, t) complex\n"
             "i*dt(psi) = -1/2*dxx(psi) - abs2(psi)*psi\nboundary periodic\ninitial psi = sech(x)\n"
-            f"grid x: 112\norder 6\nmarch {scheme}, steps: {steps}\n"
+            f"grid x: {n}\norder 6\nmarch {scheme}, steps: {steps}\n"
         )
         _, net = compiled(text)
         with torch.no_grad():
             start = net.initial_state()
-            end = net.march(start)
-        errors.append(float((end - start).abs().max()))
-    limit = 2e-2  # what order 6 in space leaves of ten turns
-    assert errors[-1] < limit or errors[-2] / errors[-1] > 2 ** (order - 0.5), errors
+            errors.append(float((net.march(start) - start).abs().max()))
+    order = math.log(errors[-2] / errors[-1]) / math.log(runs[-1][0] / runs[-2][0])
+    assert order > 5.7, errors
+    assert errors[-1] < limit
 
 
 @pytest.mark.parametrize("state", [0, 1, 2])
@@ -66,26 +73,28 @@ def test_eigenstates_of_the_oscillator_only_turn(scheme: str, state: int) -> Non
     assert errors[-1] < 2e-3
 
 
+@pytest.mark.parametrize("a", [0.2, -1.0])
 @pytest.mark.parametrize(
     "scheme",
     ["sbdf2", *(pytest.param(s, marks=pytest.mark.slow) for s in ("cnab2", "crank_nicolson", "bdf2", "strang"))],
 )
-def test_a_front_of_the_nagumo_equation_travels(scheme: str) -> None:
-    """u = (1 - tanh((x - c t)/(2 sqrt 2)))/2 solves u_t = u_xx + u (1 - u)(u - a) with c = (1/2 - a) sqrt 2."""
-    a, errors = 0.2, []
-    for steps in (60, 120):
+def test_a_front_travels(scheme: str, a: float) -> None:
+    """u = (1 - tanh((x - c t)/(2 sqrt 2)))/2 solves u_t = u_xx + u (1 - u)(u - a) with c = (1/2 - a) sqrt 2: Nagumo's equation,
+    and that of Allen and Cahn for a = -1."""
+    errors = []
+    for steps in (20, 40):
         text = (
-            "coordinates x in [-15, 20], t in [0, 12]\nfield u(x, t)\ndt(u) = dxx(u) + u*(1 - u)*(u - 0.2)\n"
-            "boundary dn(u) = 0\ninitial u = (1 - tanh(x/(2*sqrt(2))))/2\ngrid x: 140\norder 4\n"
+            f"coordinates x in [-16, 20], t in [0, 3]\nfield u(x, t)\ndt(u) = dxx(u) + u*(1 - u)*(u - ({a}))\n"
+            "boundary dn(u) = 0\ninitial u = (1 - tanh(x/(2*sqrt(2))))/2\ngrid x: 120\norder 4\n"
             f"march {scheme}, steps: {steps}\n"
         )
         _, net = compiled(text)
-        x = cells(140, -15, 20, False)
-        exact = (1 - torch.tanh((x - 12 * (0.5 - a) * math.sqrt(2)) / (2 * math.sqrt(2)))) / 2
+        x = cells(120, -16, 20, False)
+        exact = (1 - torch.tanh((x - 3 * (0.5 - a) * math.sqrt(2)) / (2 * math.sqrt(2)))) / 2
         with torch.no_grad():
             errors.append(float((net.march()[0, 0] - exact).abs().max()))
-    assert errors[-1] < 2e-3
-    assert observed(errors) > 1.5 or errors[-1] < 2e-4, errors
+    assert errors[-1] < 4e-3
+    assert observed(errors) > 1.85 or errors[-1] < 1e-5, errors  # the grid leaves 4e-6
 
 
 STIFF = {
@@ -103,12 +112,10 @@ STIFF = {
 @pytest.mark.parametrize("scheme", ["etdrk4", pytest.param("sbdf2", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", sorted(STIFF))
 def test_stiff_problems_are_marched_at_fifty_times_the_explicit_step(name: str, scheme: str) -> None:
-    """The explicit step is that of `dt: auto` for rk4; the reference is a march by etdrk4 with an eighth of the long step."""
-    explicit, _ = compiled(f"{STIFF[name]}march rk4, dt: auto\n")
-    steps = explicit.scheme.steps // 50
-    _, net = compiled(f"{STIFF[name]}march {scheme}, steps: {steps}\n")
-    _, fine = compiled(f"{STIFF[name]}march etdrk4, steps: {8 * steps}\n")
+    """The explicit step is that of `dt: auto` for rk4, and the reference is rk4's march with it."""
+    explicit, fine = compiled(f"{STIFF[name]}march rk4, dt: auto\n")
+    _, net = compiled(f"{STIFF[name]}march {scheme}, steps: {explicit.scheme.steps // 50}\n")
     with torch.no_grad():
         found, wanted = net.march()[0, 0], fine.march()[0, 0]
     error = float((found - wanted).abs().max() / wanted.abs().max())
-    assert error < {"etdrk4": 1e-4, "sbdf2": 3e-2}[scheme], (steps, error)
+    assert error < {"etdrk4": 1e-4, "sbdf2": 3e-2}[scheme], error
