@@ -2,9 +2,10 @@
 
 Each thread owns a band of rows and keeps it, with a halo as wide as `depth` steps look, in arrays of its own; after `depth` steps
 neighbors exchange halos, and that is the only time they wait for each other. Within a band the phases of all `depth` steps follow
-each other as waves, each `BLOCK` rows behind the one before: a row is read and written by all of them before it leaves the cache.
-Two arrays a channel are enough, since a wave overwrites a row only when all before it are past the rows that look at it (Lamport's
-hyperplane method; the halo is computed twice, as in overlapped tiling).
+each other as waves: each trails the one before by the rows that it looks at, so a row is read and written by all of them before it
+leaves the cache, and most of what a wave reads was written just before. Two arrays a channel are enough, since a wave overwrites a
+row only when all before it are past the rows that look at it (Lamport's hyperplane method; the halo is computed twice, as in
+overlapped tiling).
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ static long band_depth(long depth, long steps, int size)
     if (depth < 0) {
         for (int k = 0; k < POOLED; ++k) arrays += pool_rows[k] == ROW;
         const long row = arrays * ROW * (long)sizeof(T);
-        depth = cache / 2 / (row * BLOCK * PHASES);
-        if (depth > most / 4) depth = most / 4;
+        depth = (cache / 2 / row - AT_ONCE - 2 * REACH) / (PHASES * BEHIND); /* rows between first and last wave: half of it */
+        if (depth > most / 8) depth = most / 8; /* an eighth is computed twice */
         if (size == 1 && row * ROWS < cache / 4 * 3) depth = 0;
     }
     if (depth > most) depth = most;
@@ -46,7 +47,7 @@ static long band_depth(long depth, long steps, int size)
     return depth < 2 ? 0 : depth;
 }
 
-static long band_rows(long depth, int size) { return ROWS / size + 1 + 2 * (depth * PHASES + 1) * REACH + 2 * BLOCK + LOWER; }
+static long band_rows(long depth, int size) { return ROWS / size + 1 + 2 * (depth * PHASES + 1) * REACH + 2 * AT_ONCE + LOWER; }
 
 static long band_size(long depth, int size)
 {
@@ -75,10 +76,11 @@ static void march_band(const March *m, T *memory, long b, int rank, int size, lo
 {
     const long from = ROWS * rank / size, to = ROWS * (rank + 1) / size, rows = band_rows(depth, size);
     const long width = depth * PHASES * REACH, left = within(from - width), right = within(to + width);
-    const long base = from - (depth * PHASES + 1) * REACH - BLOCK - LOWER;
+    const long base = from - (depth * PHASES + 1) * REACH - AT_ONCE - LOWER;
     const long frames = m->every ? m->steps / m->every + 1 : 0;
     T *at = memory + band_shared() + rank * band_size(depth, size), *state[2][CARRIED];
     Frame f[MOST_DEPTH + 1];
+    long done[MOST_DEPTH * PHASES]; /* rows below this are done, for each wave */
     memset(f, 0, sizeof f);
     for (int k = 0; k < POOLED; ++k) {
         f[0].pool[k] = at - (pool_rows[k] ? (base + LOWER) * pool_rows[k] : 0);
@@ -114,24 +116,35 @@ static void march_band(const March *m, T *memory, long b, int rank, int size, lo
         many = depth < m->steps - n ? depth : m->steps - n;
         if (m->keep && many > m->keep - n % m->keep) many = m->keep - n % m->keep;
         if (m->every && many > m->every - n % m->every) many = m->every - n % m->every;
-        for (long s = 0; s < many; ++s) {
+        const int more = n + many < m->steps;
+        for (long s = 0; s < many + more; ++s) {
             memcpy(f[s].in, state[(now + s) & 1], sizeof f[s].in);
             memcpy(f[s].out, state[(now + s + 1) & 1], sizeof f[s].out);
             load_arguments(&f[s], m->args, n + s, b, m->batch, -1);
         }
         const long waves = many * PHASES, lowest = within(from - waves * REACH), highest = within(to + waves * REACH);
-        fill_rows(&f[0], lowest, highest, !WRAPS && lowest == 0, !WRAPS && highest == ROWS);
-        for (long y = within(from - (waves - 1) * REACH); y < to + waves * (BLOCK + REACH); y += BLOCK)
+        if (n == 0) fill_rows(&f[0], lowest, highest, !WRAPS && lowest == 0, !WRAPS && highest == ROWS);
+        else { /* the band's own rows were filled by the last wave */
+            if (lowest < from) fill_rows(&f[0], lowest, from, !WRAPS && lowest == 0, 0);
+            if (to < highest) fill_rows(&f[0], to, highest, 0, !WRAPS && highest == ROWS);
+        }
+        for (long wave = 0; wave < waves; ++wave) done[wave] = within(from - (waves - 1 - wave) * REACH);
+        while (done[waves - 1] < to)
             for (long wave = 0; wave < waves; ++wave) {
-                const long ahead = (waves - 1 - wave) * REACH, begin = within(from - ahead), end = within(to + ahead);
-                long lo = y - wave * BLOCK, hi = lo + BLOCK;
-                lo = lo < begin ? begin : lo;
-                hi = hi > end ? end : hi;
+                const long end = within(to + (waves - 1 - wave) * REACH), lo = done[wave];
+                long hi = lo + AT_ONCE;
+                if (wave > 0) {
+                    const int is_through = done[wave - 1] == within(to + (waves - wave) * REACH);
+                    if (is_through) hi = end;
+                    else if (hi > done[wave - 1] - BEHIND) continue; /* whole blocks only */
+                }
+                if (hi > end) hi = end;
                 if (lo >= hi) continue;
                 const int first = !WRAPS && lo == 0, last = !WRAPS && hi == ROWS;
                 const Frame *step = &f[wave / PHASES];
                 run_rows(wave % PHASES, step, lo, hi, first, last);
-                if (wave % PHASES == PHASES - 1 && wave + 1 < waves) fill_rows(step + 1, lo, hi, first, last);
+                if (wave % PHASES == PHASES - 1 && (wave + 1 < waves || more)) fill_rows(step + 1, lo, hi, first, last);
+                done[wave] = hi;
             }
         now = (now + many) & 1;
         if (m->every && (n + many) % m->every == 0)

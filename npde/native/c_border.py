@@ -31,7 +31,7 @@ class BorderWriter(ValueWriter):
             nest = Nest(
                 tuple((at, at + 1) if a == fill.axis else i for a, i in enumerate(box)),
                 tuple(("", at) if a == fill.axis else p for a, p in enumerate(along)),
-                {},
+                frozenset(),
             )
             for k in range(fill.width):
                 ghost = self._across(nest, fill.axis, at + outward * (k + 1))

@@ -11,6 +11,7 @@ from npde.native.c_bands import BANDS, NO_BANDS
 from npde.native.c_expression import Real, powers
 from npde.native.c_kernel import KernelWriter
 from npde.native.c_layout import CHUNK, Layout
+from npde.native.c_loops import HEIGHTS
 from npde.native.c_march import COMMON, COPY_IN, MARCH, MARCH_BACK, RECORD, STRUCTS
 from npde.native.c_vector import vectors
 from npde.native.program import Program
@@ -99,6 +100,7 @@ typedef {real} T;
 #define DT ((T){dt!r})
 #define CELLS {layout.cells}L
 #define UNITS {layout.units}L
+#define BLOCK {HEIGHTS[0] if len(layout.grid) == 2 else 1}L /* of these, the most that a sweep takes at once */
 #define STATE {channels} /* channels of the state */
 #define CARRIED {carried} /* channels that the loop carries */
 #define ARGUMENTS {arguments}
@@ -219,7 +221,8 @@ def _band(program: Program, layout: Layout, rows: list[int], sizes: list[int]) -
 #define WRAPS {int(not walls)} /* whether the slowest axis is periodic */
 #define PHASES {len(program.phases) - 1}
 #define REACH {max(program.reach, 1)}L /* rows that a phase looks at on each side */
-#define BLOCK {max(program.reach, cells, 4)}L /* rows that a phase computes at once */
+#define BEHIND {max(program.reach, cells // 2, 1)}L /* rows that a phase trails the one before; at twice that a wall is past */
+#define AT_ONCE {max(cells, HEIGHTS[0] if len(layout.grid) == 2 else 1)}L /* rows that a phase computes at once */
 static const long pool_rows[POOLED + 1] = {{{", ".join(map(str, [*rows, 0]))}}}; /* entries of a row; 0: the same for all rows */
 static const long pool_sizes[POOLED + 1] = {{{", ".join(map(str, [*sizes, 0]))}}};
 """

@@ -50,8 +50,8 @@ class Layout:
         return sum(self.lower(a) * s for a, s in enumerate(self.strides(varies)))
 
     def size(self, varies: tuple[bool, ...]) -> int:
-        """Entries of an array, a whole number of cache lines."""
-        return _up(prod(self.extent(a) for a, v in enumerate(varies) if v), self.lanes)
+        """Entries of an array, a whole number of cache lines; vectors may read the one behind the last cell."""
+        return _up(prod(self.extent(a) for a, v in enumerate(varies) if v), self.lanes) + self.lanes
 
     @property
     def cells(self) -> int:

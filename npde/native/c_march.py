@@ -11,6 +11,13 @@ typedef struct {
     double **p; /* sums of scalar gradients, one a piece of work */
     T **g;      /* gradients of fields */
 } Frame;
+
+/* The first piece of work of a thread. Threads share whole blocks of rows, so a row is computed alike by any number of them. */
+static long share(int rank, int size)
+{
+    const long whole = (UNITS * rank / size + BLOCK / 2) / BLOCK * BLOCK;
+    return rank == size || whole > UNITS ? UNITS : whole;
+}
 """
 
 COPY_IN = """

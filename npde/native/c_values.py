@@ -15,18 +15,26 @@ from npde.native.values import Box, Element, Map
 Position = tuple[tuple[str, int], ...]
 """Along each axis a loop variable ("" for a fixed index) and an offset."""
 
+Entry = tuple[str, tuple[int, ...]]
+"""An array, and how far from the loop variables one of its entries lies along each axis."""
+
 VARIABLES = {1: ("j",), 2: ("i", "j"), 3: ("i", "k", "j")}
 
 
 @dataclass
 class Nest:
-    """Statements of one loop nest while they are collected: `rows` before the innermost loop, `body` in it."""
+    """Statements of one loop nest while they are collected: `rows` before the innermost loop, `body` and then `stores` in it.
+
+    A nest over a block of rows holds the statements of all of them; `row` is the one that is being written, `position` its own."""
 
     box: Box
     position: Position
-    fresh: dict[int, str]
+    fresh: frozenset[int]
+    row: int = 0
     rows: list[str] = field(default_factory=list)
     body: list[str] = field(default_factory=list)
+    stores: list[str] = field(default_factory=list)
+    reads: set[Entry] = field(default_factory=set)
     known: dict[tuple[int, Position], str] = field(default_factory=dict)
     pointers: dict[str, str] = field(default_factory=dict)
 
@@ -155,11 +163,17 @@ class ValueWriter:
         nest.known[key] = name
         return name
 
+    @property
+    def blocked(self) -> int:
+        """The axis along which rows are taken in blocks: the slowest one within a plane."""
+        return self.dimension - 2
+
     def _range(self, nest: Nest, position: Position) -> Box:
         found = []
-        for (variable, offset), interval in zip(position, nest.box, strict=True):
+        for axis, ((variable, offset), interval) in enumerate(zip(position, nest.box, strict=True)):
             if variable and interval is not None:
-                found.append((interval[0] + offset, interval[1] + offset))
+                shift = offset - (nest.row if axis == self.blocked else 0)
+                found.append((interval[0] + shift, interval[1] + shift))
             else:
                 found.append((offset, offset + 1))
         return tuple(found)
@@ -192,26 +206,31 @@ class ValueWriter:
             fixed += offset * strides[axis]
             if variable and strides[axis]:
                 outer.append(f"{variable} * {strides[axis]}" if strides[axis] != 1 else variable)
-        text = " + ".join(outer)
-        if fixed:
-            text = f"{text} {'+' if fixed > 0 else '-'} {abs(fixed)}" if text else str(fixed)
-        row = array
-        if text:
-            key = f"{array} @ {text}"
-            if key not in nest.pointers:
-                suffix = "".join(f"_{'p' if o > 0 else 'm'}{abs(o)}" if o else "" for _, o in position[:last])
-                nest.pointers[key] = self._fresh(f"{array}_row{suffix}")
-                nest.rows.append(f"T *const {nest.pointers[key]} = {array} + ({text});")
-            row = nest.pointers[key]
+        offsets = tuple(o if v else 0 for (_, o), v in zip(position, varies, strict=True))
+        if position[last][0]:
+            nest.reads.add((array, offsets))
+        row = self._pointer(nest, array, " + ".join(outer), (0,) * last, 0) if outer else array
+        row = self._pointer(nest, row, str(abs(fixed)), offsets[:last], fixed) if fixed else row
         variable, offset = position[last]
         if not varies[last]:
             return f"{row}[0]"
         index = variable + (f" {'+' if offset > 0 else '-'} {abs(offset)}" if variable and offset else "")
         return f"{row}[{index if variable else offset}]"
 
+    def _pointer(self, nest: Nest, start: str, distance: str, offsets: tuple[int, ...], sign: int) -> str:
+        """A pointer to a row, declared before the innermost loop: `start` + or - `distance`. Neighbors of a row lie at fixed
+        distances from it, so that a machine needs one register for all of them."""
+        key = f"{start} {'-' if sign < 0 else '+'} {distance}"
+        if key not in nest.pointers:
+            suffix = "".join(f"_{'m' if o < 0 else 'p' if o else ''}{abs(o)}" for o in offsets) if any(offsets) else ""
+            name = nest.pointers[key] = self._fresh((start if suffix else f"{start}_row") + suffix)
+            nest.rows.append(f"T *const {name} = {key};")
+        return nest.pointers[key]
+
 
 RESERVED = frozenset(
-    "f lo hi first last i j k T DT UNITS unit start stop auto break case char const continue default do double else enum extern "
+    "f lo hi first last i j k T V DT UNITS LANES BEFORE AFTER at put put_leading leading total unit start stop auto break case "
+    "char const continue default do double else enum extern "
     "float for goto if inline int long register restrict return short signed sizeof static struct switch typedef union "
     "unsigned void volatile while sigmoid softplus relu gelu minimum maximum unit_step half_step sign_of main exp log sin cos "
     "tan sinh cosh tanh sqrt pow fabs erf y0 y1 yn j0 j1 jn gamma index div".split()

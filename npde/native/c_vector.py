@@ -11,12 +11,15 @@ import re
 from collections.abc import Sequence
 
 VECTORS = """
-/* A cache line of numbers; rows of cells start at cache lines. BEFORE and AFTER are those n to the left and to the right. */
+/* A cache line of numbers; rows of cells start at cache lines. BEFORE and AFTER are those n to the left and to the right.
+ * `put_leading` stores the first n of a line, `leading` keeps these and makes the others 0. */
 typedef T V __attribute__((vector_size(64)));
 typedef T Unaligned __attribute__((vector_size(64), aligned(sizeof(T))));
 #define LANES ((long)(64 / sizeof(T)))
 static inline V at(const T *p) { return *(const V *)p; }
 static inline void put(T *p, V v) { *(V *)p = v; }
+static inline void put_leading(T *p, V v, int n) { memcpy(p, &v, n * sizeof(T)); }
+static inline V leading(V v, int n) { for (long k = n; k < LANES; ++k) v[k] = 0; return v; }
 static inline T total(V v) { T s = 0; for (long k = 0; k < LANES; ++k) s += v[k]; return s; }
 #ifdef __AVX512F__
 #include <immintrin.h>
@@ -55,13 +58,18 @@ def vectors(real: str) -> str:
     return lines + LIBRARY.replace("@DECLARED@", "\n".join(declared))
 
 
-def vector_body(body: Sequence[str], sums: Sequence[str]) -> list[str] | None:
+def vector_body(body: Sequence[str], sums: Sequence[str], lanes: int, count: int = 0) -> list[str] | None:
     """The statements of a loop over j, for a cache line at once; None where they are more than arithmetic.
 
     Args:
         body: `const T name = …;`, `row[j] = …;`, `row[j] += …;`, or `sum += …;`.
         sums: the names that are summed into; in the loop they are vectors `name_lanes`.
+        lanes: numbers of a line.
+        count: of these, how many count (0: all).
     """
+    if any(int(by or 0) > lanes for line in body for _, _, by in READ.findall(line)):
+        return None
+    put = "put({row} + j, {text});" if not count else f"put_leading({{row}} + j, {{text}}, {count});"
     found: list[str] = []
     wide: set[str] = set()
     for line in body:
@@ -79,11 +87,12 @@ def vector_body(body: Sequence[str], sums: Sequence[str]) -> list[str] | None:
             if not _is_wide(text, wide):
                 return None
             before = f"at({row} + j) + " if how == "+=" else ""
-            found.append(f"put({row} + j, {before}{_read(text)});")
+            found.append(put.format(row=row, text=before + _read(text)))
         elif (summed := SUMMED.fullmatch(line)) and summed[1] in sums:
             if not _is_wide(summed[2], wide):
                 return None
-            found.append(f"{summed[1]}_lanes += {_read(summed[2])};")
+            term = _read(summed[2])
+            found.append(f"{summed[1]}_lanes += {f'leading({term}, {count})' if count else term};")
         else:
             return None
     return found

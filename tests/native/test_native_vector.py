@@ -35,28 +35,39 @@ def test_statements_become_those_of_vectors() -> None:
         "v[j] += s;",
         "sum_0 += s;",
     ]
-    assert vector_body(body, ["sum_0"]) == [
+    assert vector_body(body, ["sum_0"], 16) == [
         "const V s = BEFORE(u + j, 1) + AFTER(u + j, 2);",
         "const T k = D * 2;",
         "put(w + j, vector_power_2(s) * k);",
         "put(v + j, at(v + j) + s);",
         "sum_0_lanes += s;",
     ]
+    assert vector_body(body[-3:], ["sum_0"], 16, 5) is None  # `s` and `k` are no vectors there
+    assert vector_body(["w[j] = u[j];", "v[j] += u[j];", "sum_0 += u[j];"], ["sum_0"], 16, 5) == [
+        "put_leading(w + j, at(u + j), 5);",
+        "put_leading(v + j, at(v + j) + at(u + j), 5);",
+        "sum_0_lanes += leading(at(u + j), 5);",
+    ]
 
 
 @pytest.mark.parametrize(
-    "line", ["w[j] = expf(u[j]);", "w[j] = ((u[j] > 0) ? u[j] : 0);", "w[j] = 2;", "w[j + 1] = u[j];"]
+    "line",
+    ["w[j] = expf(u[j]);", "w[j] = ((u[j] > 0) ? u[j] : 0);", "w[j] = 2;", "w[j + 1] = u[j];", "w[j] = u[j - 17];"],
 )
 def test_what_is_more_than_arithmetic_stays_a_plain_loop(line: str) -> None:
-    assert vector_body([line], []) is None
+    assert vector_body([line], [], 16) is None
 
 
 @pytest.mark.parametrize(
-    ("cells", "dtype", "is_wide"),
-    [(16, "float", True), (24, "float", False), (24, "double", True), (7, "double", False)],
+    ("cells", "dtype", "lines", "rest"),
+    [(16, "float", 16, 0), (24, "float", 16, 8), (24, "double", 24, 0), (7, "double", 0, 7)],
 )
-def test_rows_of_whole_lines_only(cells: int, dtype: str, is_wide: bool) -> None:
-    assert ("j += LANES" in text("D*lap(u)", cells, dtype)) == is_wide
+def test_rows_of_any_length(cells: int, dtype: str, lines: int, rest: int) -> None:
+    found = text("D*lap(u)", cells, dtype)
+    sweep = found[found.index("SWEEP static void") :]
+    assert (f"for (long j = 0; j < {lines}; j += LANES)" in sweep) == (lines > 0)
+    assert (f"const long j = {lines};" in sweep) == (rest > 0)
+    assert (f"put_leading(next_state_2_row + j, next_state, {rest});" in sweep) == (rest > 0)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
