@@ -30,7 +30,7 @@ from torch.utils._pytree import tree_leaves
 from npde.diagnostics import NpdeError
 from npde.emit.live import LiveModule, instantiate
 from npde.graph import LayerGraph
-from npde.graph.layers import AdaptiveStep, IterativeSolve, NewtonLayer
+from npde.graph.layers import AdaptiveStep, IterativeSolve, KrylovSolve, NewtonLayer
 
 FEW, MORE = 3, 5
 """Steps that are traced: the first may differ from those after it."""
@@ -95,7 +95,8 @@ def footprint(
 
 def iterates(graph: LayerGraph) -> bool:
     """Whether some layer iterates until a residual is small."""
-    return any(isinstance(n.layer, IterativeSolve | NewtonLayer | AdaptiveStep) for b in graph.blocks for n in b.nodes)
+    kinds = IterativeSolve | KrylovSolve | NewtonLayer | AdaptiveStep
+    return any(isinstance(n.layer, kinds) for b in graph.blocks for n in b.nodes)
 
 
 def _state_bytes(graph: LayerGraph, batch: int, dtype: torch.dtype) -> int:

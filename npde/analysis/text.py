@@ -203,9 +203,7 @@ def time_text(scheme: Scheme) -> Iterator[str]:
             yield f"{scheme.name}: kick-drift-kick (Störmer-Verlet), order 2"
             yield f"    {v} += dt/2*F({x});  {x} += dt*F({v});  {v} += dt/2*F({x})"
         case Implicit(name=name, linear=linear, solve=solve):
-            reach = "x".join(map(str, solve.reach))
-            newton = "Newton's method, Jacobians by block-tridiagonal LU" + (f" (reach {reach})" if reach else "")
-            how = solve_text(solve) if linear is not None else newton
+            how = solve_text(solve) if linear is not None else newton_text(solve)
             yield f"{name}: order {scheme.time.order}, {how}"
             yield f"    {(LINEAR_LINES if linear is not None else IMPLICIT_LINES)[name]}"
         case ImplicitExplicit(name=name, implicit=implicit, explicit=rest, solve=solve):
@@ -257,20 +255,34 @@ def steady_text(scheme: Scheme, steady: Steady) -> Iterator[str]:
         yield "    gradients by one solve with the transposed matrix"
 
 
+def newton_text(solve: LinearSolve) -> str:
+    """How Newton's method solves its linear systems in a march."""
+    if solve.is_krylov:
+        text = solve_text(solve).removeprefix("solved by ")
+        return f"Newton's method, the Jacobian only applied: {text}"
+    reach = "x".join(map(str, solve.reach))
+    return "Newton's method, Jacobians by block-tridiagonal LU" + (f" (reach {reach})" if reach else "")
+
+
 def solve_text(solve: LinearSolve) -> str:
     """How a linear system is solved."""
+    whose = ("a matrix a sample, " if solve.per_sample else "") + ("another one each step, " if solve.varies else "")
     match solve.method:
         case "fft" if solve.mirrors:
-            return "solved by sine and cosine transforms"
+            return f"solved by sine and cosine transforms, {whose}".removesuffix(", ")
         case "fft":
-            return "solved by FFT"
+            return f"solved by FFT, {whose}".removesuffix(", ")
         case "axes":
-            return "solved by fast diagonalization: eigenvectors along each axis, found once a call"
+            often = "in each step" if solve.varies else "once a call"
+            return f"solved by fast diagonalization: eigenvectors along each axis, found {often}"
         case "block_lu":
-            return f"solved by block-tridiagonal LU, factored once a call (reach {'x'.join(map(str, solve.reach))})"
+            often = "in each step" if solve.varies else "once a call"
+            whose = "for each sample " if solve.per_sample else ""
+            return f"solved by block-tridiagonal LU, factored {whose}{often} (reach {'x'.join(map(str, solve.reach))})"
         case "cg" | "bicgstab" | "gmres" as name:
             method = {"cg": "CG, its matrix symmetric and definite", "bicgstab": "BiCGStab", "gmres": "GMRES"}[name]
-            return f"solved by {method}, at most {solve.iterations:,} iterations to a relative residual of {solve.tolerance:g}"
+            end = f"at most {solve.iterations:,} iterations to a relative residual of {solve.tolerance:g}"
+            return f"solved by {method}, {whose}{end}"
         case "jacobi":
             return (
                 f"relaxed by {solve.iterations:,} damped Jacobi sweeps: a network of as many layers with tied weights"

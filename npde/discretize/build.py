@@ -244,6 +244,8 @@ def unconditional(scheme: TimeScheme, system: System) -> tuple[str, ...]:
         return (f"the steps follow from the error, which is kept below {scheme.tolerance:.3g}, relative and absolute",)
     if isinstance(scheme, Implicit) and scheme.linear is None:
         return ("stable for every linear mode that does not grow; Newton's method may ask for smaller steps",)
+    if isinstance(scheme, Implicit) and scheme.solve.varies:
+        return ("unconditionally stable for coefficients frozen at a step; those here change along the march",)
     if not isinstance(scheme, Splitting):
         return ("unconditionally stable",)
     half = "exact by Fourier transform" if scheme.linear_is_exact else "by Crank-Nicolson"

@@ -11,17 +11,16 @@ import sympy as sp
 from npde.diagnostics import Diagnostic, InternalError
 from npde.diagnostics.catalogue import not_yet as codes
 from npde.discretize import flows, stiff, tableaux
+from npde.discretize.implicit_solves import changes_in, check_stated, march_solve, newton_solve
 from npde.discretize.linear import (
     NONLOCAL,
-    check_samples,
     classifier_of,
-    is_fixed,
-    linear_solve,
+    is_uniform,
     parted,
     split_solve,
-    widths,
 )
 from npde.discretize.scheme import Implicit, Leapfrog, LinearSolve, RungeKutta, Splitting, TimeScheme
+from npde.discretize.steady import differs_by_sample
 from npde.model.problem import March
 from npde.symbolic import operators as op
 from npde.symbolic.classify import degrees, derivative_order, is_pointwise
@@ -48,7 +47,7 @@ def choose(system: System, march: March) -> TimeScheme:
         case "backward_euler" | "crank_nicolson" | "bdf2" as name:
             return implicit(system, march, name)
         case "lie" | "strang" as kind:
-            return splitting(system, kind)
+            return splitting(system, march, kind)
         case "etd1" | "etdrk2" | "etdrk4" as name:
             return stiff.exponential(system, march, name)
         case "imex_euler" | "cnab2" | "sbdf2" as name:
@@ -109,24 +108,21 @@ def _no_leapfrog(system: System, march: March, k: int, guilty: Sequence[int], wh
 
 
 def implicit(system: System, march: March, name: Literal["backward_euler", "crank_nicolson", "bdf2"]) -> Implicit:
-    """One linear solve a step where the rates are affine with the same matrix for all samples and steps, else Newton's method."""
+    """One linear system a step where the rates are affine in the fields, else Newton's method."""
+    check_stated(system, march)
     unknowns = {u.symbol for u in system.unknowns}
-    for terms in system.terms:
-        for term in terms:
-            if term.expression.has(*NONLOCAL) and term.expression.free_symbols & unknowns:
-                raise Refused(codes.DENSE_IMPLICIT.at(term.span, scheme=march.scheme))
     if all(degrees(rate, unknowns) <= {0, 1} for rate in system.rates):
         linear = linear_parts(system)
-        if is_fixed(linear, system):
-            return Implicit(name, linear, linear_solve(system, linear))
-    return Implicit(name, None, LinearSolve("block_lu", widths(system, system.rates), per_sample=True))
+        return Implicit(name, linear, march_solve(system, linear, march))
+    return Implicit(name, None, newton_solve(system, march))
 
 
 # --- splitting --------------------------------------------------------------------------------------------------------
 
 
-def splitting(system: System, kind: Literal["lie", "strang"]) -> Splitting:
-    """The linear constant-coefficient terms with derivatives, and the terms without, by their exact flow where one is known."""
+def splitting(system: System, march: March, kind: Literal["lie", "strang"]) -> Splitting:
+    """The linear terms with derivatives whose coefficients are the same in all cells, and the terms without, by their exact flow
+    where one is known."""
     classifier = classifier_of(system)
     halves: list[tuple[sp.Expr, sp.Expr]] = []
     for terms in system.terms:
@@ -134,13 +130,9 @@ def splitting(system: System, kind: Literal["lie", "strang"]) -> Splitting:
         pointwise: list[sp.Expr] = []
         for term in terms:
             for part in parted(term, classifier):
-                (linear if _goes_linear(part, kind) else pointwise).append(part.expression)
+                (linear if _goes_linear(part, kind, system) else pointwise).append(part.expression)
         halves.append((sp.Add(*linear), sp.Add(*pointwise)))
     linear_half = tuple(a for a, _ in halves)
-    march = system.problem.numerics.march
-    if march is not None:
-        for part, terms in zip(linear_half, system.terms, strict=True):
-            check_samples(part, terms, system, march)
     pointwise_half = tuple(b for _, b in halves)
     taken = {s.name for s, _ in system.symbols}
     name = "tau"
@@ -148,10 +140,18 @@ def splitting(system: System, kind: Literal["lie", "strang"]) -> Splitting:
         name += "_"
     tau = sp.Symbol(name, real=True)
     flow = flows.flow(system, pointwise_half, tau)
-    return Splitting(kind, linear_half, pointwise_half, flow, tau, split_solve(system, linear_half))
+    return Splitting(kind, linear_half, pointwise_half, flow, tau, _split_solve(system, linear_half, march))
 
 
-def _goes_linear(term: Term, scheme: str) -> bool:
+def _split_solve(system: System, linear: Sequence[sp.Expr], march: March) -> LinearSolve:
+    """By transforms where the linear half is exact, else that of its Crank–Nicolson substep."""
+    found = split_solve(system, linear)
+    if found.method != "fft":
+        return march_solve(system, linear, march)
+    return replace(found, per_sample=differs_by_sample(system, linear), varies=changes_in(linear, system))
+
+
+def _goes_linear(term: Term, scheme: str, system: System) -> bool:
     """Whether a term belongs to the linear half; an error if it belongs to neither."""
     e = term.expression
     if term.source or is_pointwise(e):
@@ -164,8 +164,8 @@ def _goes_linear(term: Term, scheme: str) -> bool:
         raise _no_half(term, scheme, "reads neighboring cells without being a derivative")
     if not term.linear:
         raise _no_half(term, scheme, "a derivative in a nonlinear term")
-    if not term.constant:
-        raise _no_half(term, scheme, "a derivative with a coefficient that is not constant")
+    if not is_uniform(e, system):
+        raise _no_half(term, scheme, "a derivative with a coefficient that varies over space")
     return True
 
 

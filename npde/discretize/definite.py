@@ -19,15 +19,20 @@ from npde.symbolic.system import System
 
 def is_definite(system: System, linear: Sequence[sp.Expr]) -> bool:
     """Whether the matrix of the linear parts is symmetric and definite."""
+    return definiteness(system, linear) != 0
+
+
+def definiteness(system: System, linear: Sequence[sp.Expr]) -> int:
+    """1 if the matrix of the linear parts is symmetric and positive definite, -1 if negative, 0 if neither is proved."""
     if len(linear) != 1 or system.unknowns[0].shape:
-        return False
+        return 0
     walled = any(c.name not in system.problem.periodic for c in system.problem.space)
     if walled and not _mirrors(system):
-        return False
+        return 0
     if not all(_wall_sign(w.coefficients, system) for w in system.walls):
-        return False
+        return 0
     signs = {_sign(term, system) for term in sp.Add.make_args(sp.expand_mul(linear[0]))}
-    return signs in ({1}, {-1})
+    return signs.pop() if len(signs) == 1 else 0
 
 
 def _mirrors(system: System) -> bool:
@@ -82,7 +87,12 @@ def _flux_sign(e: sp.Expr, u: sp.Symbol, system: System) -> int:
 
 def _is_scalar(e: sp.Expr, system: System) -> bool:
     """Whether a value is the same in all cells: a varying factor in front of a derivative breaks the symmetry."""
-    scalars = {s for s, m in system.symbols if isinstance(m, LearnedCoefficient) and not m.coordinates and not m.shape}
+    held = {system.problem.marching}
+    scalars = {
+        s
+        for s, m in system.symbols
+        if isinstance(m, LearnedCoefficient) and held.issuperset(m.coordinates) and not m.shape
+    }
     return not e.has(op.GridOperator) and e.free_symbols <= scalars
 
 

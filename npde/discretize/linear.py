@@ -7,17 +7,15 @@ from itertools import product
 
 import sympy as sp
 
-from npde.diagnostics.catalogue import not_yet as codes
 from npde.discretize.ghosts import interior_cells, states_flux
 from npde.discretize.halo import halo, reach
 from npde.discretize.scheme import LinearSolve, Mirrors
 from npde.discretize.separable import has_symmetric_walls, is_separable, is_worthwhile
-from npde.model.problem import Input, LearnedCoefficient, LearnedStencil, March
+from npde.model.problem import Input, LearnedCoefficient, LearnedStencil
 from npde.symbolic import operators as op
 from npde.symbolic.calculus import REDUCING, values
 from npde.symbolic.classify import Classifier
 from npde.symbolic.context import calculus_of
-from npde.symbolic.refusal import Refused
 from npde.symbolic.system import CoordinateMeaning, System, Term
 from npde.symbolic.variation import variation
 
@@ -98,9 +96,8 @@ def transforms(system: System, linear: Sequence[sp.Expr], reach: Sequence[int]) 
     """How transforms make the matrix diagonal (or one small matrix a wave number): the mirrors of walls, () if all axes are
     periodic; None where they do not."""
     problem = system.problem
-    classifier = classifier_of(system)
     diagonal = all(isinstance(o, DIAGONAL) for e in linear for o in e.atoms(op.GridOperator))
-    if not problem.space or not diagonal or not all(classifier.is_constant(e) for e in linear):
+    if not problem.space or not diagonal or not all(is_uniform(e, system) for e in linear):
         return None
     if all(c.name in problem.periodic for c in problem.space):
         return ()
@@ -157,25 +154,28 @@ def _odd(e: sp.Expr, coordinate: str) -> bool:
     return 1 in parities(e)
 
 
-def check_samples(part: sp.Expr, terms: Sequence[Term], system: System, march: March) -> None:
-    """Refuses a linear part, or a wall that closes it, with coefficients that are inputs: there is one matrix for a batch."""
+def is_uniform(e: sp.Expr, system: System) -> bool:
+    """Whether the coefficients in an expression are the same in all cells; they may change along the march."""
+    space = {c.name for c in system.problem.space}
     meanings = dict(system.symbols)
-    for symbol in sorted(part.free_symbols, key=str):
-        if isinstance(meanings.get(symbol), Input):
-            span = next((t.span for t in terms if symbol in t.expression.free_symbols), march.span)
-            raise Refused(codes.PER_SAMPLE_IMPLICIT.at(span, scheme=march.scheme, name=symbol.name))
-    for wall in system.walls:
-        for symbol in sorted({s for c in wall.coefficients for s in c.free_symbols}, key=str):
-            if isinstance(meanings.get(symbol), Input):
-                raise Refused(codes.PER_SAMPLE_IMPLICIT.at(wall.span, scheme=march.scheme, name=symbol.name))
+
+    def varies(symbol: sp.Symbol) -> bool:
+        match meanings.get(symbol):
+            case CoordinateMeaning(name=name):
+                return name in space
+            case LearnedCoefficient(coordinates=over) | Input(coordinates=over):
+                return any(c.rstrip("'") in space for c in over)
+            case _:
+                return False
+
+    return not e.has(op.NoiseOf) and not any(varies(s) for s in coefficients_of(e))
 
 
-def is_fixed(expressions: Sequence[sp.Expr], system: System) -> bool:
-    """Whether expressions, and the conditions at walls that close them, have the same coefficients for all samples and steps."""
-    held = (*expressions, *(c for wall in system.walls for c in wall.coefficients))
-    meanings = dict(system.symbols)
-    symbols = {s for e in held for s in e.free_symbols}
-    return not any(changes(s, system) or isinstance(meanings.get(s), Input) for s in symbols)
+def coefficients_of(e: sp.Expr) -> set[sp.Symbol]:
+    """The symbols of an expression, less the coordinates that only say along what a derivative or an integral goes."""
+    if isinstance(e, sp.Symbol):
+        return {e}
+    return set().union(*(coefficients_of(a) for a in values(e)))
 
 
 def changes(symbol: sp.Symbol, system: System) -> bool:

@@ -130,9 +130,9 @@ class LinearSolve:
     or an unrolled relaxation. `reach` is the half-width of L's dependency in cells, an axis, boundary closures included.
 
     `is_complex`: L commutes with the imaginary unit, so it is solved in complex numbers. `symmetric`: closures at walls leave
-    the operator along each axis symmetric ("axes"). `per_sample`: the coefficients of L
-    differ by sample. `null`: channels whose constants L annihilates; the right side is then projected, and the solution
-    whose mean is zero is taken.
+    the operator along each axis symmetric ("axes"). `per_sample`: the coefficients of L differ by sample. `varies`: they change
+    along the march, so that every step has a matrix of its own. `null`: channels whose constants L annihilates; the right side is
+    then projected, and the solution whose mean is zero is taken.
 
     `mirrors`: how walls mirror the fields; the transform is then a sine or cosine transform, that of the mirror images. ()
     where all axes are periodic.
@@ -143,6 +143,7 @@ class LinearSolve:
     is_complex: bool = False
     symmetric: bool = False
     per_sample: bool = False
+    varies: bool = False
     null: tuple[int, ...] = ()
     mirrors: Mirrors = ()
     iterations: int = 0
@@ -167,8 +168,8 @@ class Implicit:
         crank_nicolson    δ = dt/2 (F(q) + F'(q + δ))
         bdf2              δ = (q - q_{n-1})/3 + 2 dt/3 F'(q + δ), started by backward_euler
 
-    `linear` is L q where F(q) = L q + s(t) with the same L for all samples and steps: one linear system a step, factored once a
-    call. None: Newton's method, its Jacobians by block elimination.
+    `linear` is L q where F(q) = L q + s(t), L taken at the time t + dt: one linear system a step. None: Newton's method, its linear
+    systems by `solve`.
     """
 
     name: Literal["backward_euler", "crank_nicolson", "bdf2"]
@@ -183,7 +184,7 @@ class Implicit:
 
 @dataclass(frozen=True, slots=True)
 class ImplicitExplicit:
-    """The stiff linear part S(q, t) = L q + s(t) implicitly, the rest N explicitly; S' at the time t + dt.
+    """The stiff linear part S(q, t) = L q + s(t) implicitly, the rest N explicitly; S', and its L, at the time t + dt.
 
         imex_euler    δ = dt (N + S'(q + δ))
         cnab2         δ = dt (3 N - N_{n-1})/2 + dt/2 (S(q) + S'(q + δ))

@@ -15,7 +15,7 @@ and must not make it grow by more than the equation does. Closures at walls are 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import sympy as sp
@@ -54,18 +54,19 @@ def assess_split(system: System, grid: Grid, scheme: ImplicitExplicit | Exponent
         return Assessment(StepBound(None, None, False, (note,)), None, Limits(math.inf), False, (), ())
     waves = spectrum.wave_numbers(grid.axes, order, spectrum.has_odd_derivatives(both), channels)
     thetas = waves or [np.zeros(1)]
-    time = system.problem.time
-    start = 0.0 if time is None else float(time.lower)
     unknowns = [u.symbol for u in system.unknowns]
     linear = all(degrees(e, unknowns) <= {0, 1} for terms in both for e in terms)
     unknown: dict[str, None] = {}
     with np.errstate(all="ignore"):
-        samples = Samples(system, grid, order, {}, start)
-        count = max(1, min(257, MATRICES // (2 * len(thetas[0]) * channels**2)))
-        chosen = spectrum.choose_samples(samples, count, both)
         backend = Waves(sizes, thetas, [float(a.spacing) for a in grid.axes])
-        linearizer = Linearizer(samples, chosen, backend)
-        matrices = [backend.matrix(spectrum.tangents(linearizer, half, unknown)) for half in halves]  # type: ignore[arg-type]
+        count = max(1, min(257, MATRICES // (2 * len(thetas[0]) * channels**2)))
+        found = []
+        for time in _times(system, both):
+            samples = Samples(system, grid, order, {}, time)
+            linearizer = Linearizer(samples, spectrum.choose_samples(samples, count, both), backend)
+            moved = [backend.matrix(spectrum.tangents(linearizer, half, unknown)) for half in halves]  # type: ignore[arg-type]
+            found.append(np.broadcast_arrays(*moved))
+        matrices = [np.concatenate(half) for half in zip(*found, strict=True)]
         step = _largest(scheme.name, matrices[0], matrices[1], length, HARMLESS if linear else FATAL)
     notes = [f"amplification of frozen waves, over the range of the initial state ({scheme.name})"]
     if any(not a.periodic for a in grid.axes):
@@ -78,6 +79,16 @@ def assess_split(system: System, grid: Grid, scheme: ImplicitExplicit | Exponent
         notes.append("the initial state is unstable, and the bound says nothing of where it leads")
     bound = StepBound(known, None, False, tuple(notes), None if leaves else known)
     return Assessment(bound, None, Limits(step), False, tuple(sorted(unknown)), ())
+
+
+def _times(system: System, parts: Sequence[Sequence[sp.Expr]]) -> list[float]:
+    """Start, middle and end where the rates depend on the marching coordinate itself, else the start."""
+    time = system.problem.time
+    if time is None:
+        return [0.0]
+    start, end = float(time.lower), float(time.upper)
+    timed = any(s.name == time.name for terms in parts for e in terms for s in e.free_symbols)
+    return [start, (start + end) / 2, end] if timed else [start]
 
 
 def _growth(matrices: Array) -> float:

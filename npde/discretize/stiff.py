@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal
 
 import sympy as sp
 
 from npde.diagnostics.catalogue import not_yet as codes
+from npde.discretize.implicit_solves import check_stated, march_solve
 from npde.discretize.linear import (
     DIAGONAL,
     NONLOCAL,
-    changes,
-    check_samples,
     classifier_of,
     linear_solve,
     parted,
 )
 from npde.discretize.scheme import Exponential, ImplicitExplicit
-from npde.model.problem import Input, March
+from npde.discretize.steady import differs_by_sample
+from npde.model.problem import March
 from npde.symbolic import operators as op
 from npde.symbolic.refusal import Refused
 from npde.symbolic.system import System, Term
@@ -27,7 +28,7 @@ Halves = tuple[tuple[sp.Expr, ...], tuple[sp.Expr, ...]]
 
 
 def exponential(system: System, march: March, name: Literal["etd1", "etdrk2", "etdrk4"]) -> Exponential:
-    """The linear terms with derivatives and constant coefficients, a matrix a wave number; everything else is explicit.
+    """The linear terms with derivatives and constant coefficients, a matrix a wave number (and sample); the rest is explicit.
 
     Raises:
         Refused: an axis is not periodic, or no term is of that kind.
@@ -41,35 +42,27 @@ def exponential(system: System, march: March, name: Literal["etd1", "etdrk2", "e
 
     def is_diagonal(term: Term) -> bool:
         local = all(isinstance(o, DIAGONAL) for o in term.expression.atoms(op.GridOperator))
-        return bool(term.order) and term.constant and local and is_steady(term, system)
+        return bool(term.order) and term.constant and local
 
     linear, explicit = _halves(system, march, is_diagonal)
-    return Exponential(name, linear, explicit, linear_solve(system, linear))
+    solve = replace(linear_solve(system, linear), per_sample=differs_by_sample(system, linear))
+    return Exponential(name, linear, explicit, solve)
 
 
 def implicit_explicit(system: System, march: March, name: Literal["imex_euler", "cnab2", "sbdf2"]) -> ImplicitExplicit:
-    """The linear terms with derivatives whose coefficients are the same for all samples and steps; without space, all linear ones.
+    """The linear terms with derivatives, whatever their coefficients depend on; without space, all linear ones.
 
     Raises:
-        Refused: no term is of that kind, or an input closes it at a wall.
+        Refused: no term is of that kind, or a stated solve does not apply.
     """
+    check_stated(system, march)
     has_space = bool(system.problem.space)
 
     def is_stiff(term: Term) -> bool:
-        local = not term.expression.has(*NONLOCAL)
-        return (bool(term.order) or not has_space) and local and is_steady(term, system)
+        return (bool(term.order) or not has_space) and not term.expression.has(*NONLOCAL)
 
     implicit, explicit = _halves(system, march, is_stiff)
-    for part, terms in zip(implicit, system.terms, strict=True):
-        check_samples(part, terms, system, march)
-    return ImplicitExplicit(name, implicit, explicit, linear_solve(system, implicit))
-
-
-def is_steady(term: Term, system: System) -> bool:
-    """Whether the coefficients of a term are the same for all samples and steps."""
-    meanings = dict(system.symbols)
-    symbols = term.expression.free_symbols
-    return not any(changes(s, system) or isinstance(meanings.get(s), Input) for s in symbols)
+    return ImplicitExplicit(name, implicit, explicit, march_solve(system, implicit, march))
 
 
 def _halves(system: System, march: March, fits: Callable[[Term], bool]) -> Halves:

@@ -19,6 +19,7 @@ from npde.graph.layers import (
     Factorization,
     InputArray,
     IterativeSolve,
+    KrylovSolve,
     Layer,
     Loop,
     NewtonLayer,
@@ -237,7 +238,7 @@ def called(layer: Layer) -> str | None:
             return name
         case Propagator(block=name) | PhiFunctions(block=name):
             return name
-        case AdaptiveStep(block=name) | NewtonLayer(block=name) | AffineWeights(block=name):
+        case AdaptiveStep(block=name) | NewtonLayer(block=name) | KrylovSolve(block=name) | AffineWeights(block=name):
             return name
         case SolveLayer(block=name, solve=solve) if solve.method != "fft":
             return name

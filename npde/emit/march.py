@@ -7,7 +7,7 @@ from npde.emit.fixed import LOOP_DOC, MARCH_DOC
 from npde.emit.nodes import NodeEmitter
 from npde.emit.outputs import arranged
 from npde.graph.graph import inputs_of
-from npde.graph.layers import AdaptiveStep, SolveLayer, SpectralLayer
+from npde.graph.layers import AdaptiveStep, Factorization, SolveLayer, SpectralLayer
 
 
 class MarchWriter(EndsWriter):
@@ -225,11 +225,14 @@ class MarchWriter(EndsWriter):
         w.line()
 
     def _scans_without_gradients(self) -> bool:
-        """Whether torch cannot differentiate its `scan` over steps: complex numbers in them, or a block solve beside the time."""
+        """Whether torch cannot differentiate its `scan` over steps: complex numbers in them, a block solve beside the time, or a
+        matrix that is factored in each step."""
         layers = [n.layer for b in self.graph.blocks for n in b.nodes]
         if any(isinstance(x, SpectralLayer) or (isinstance(x, SolveLayer) and x.solve.method == "fft") for x in layers):
             return True
-        return "t" in self.graph.block("step").inputs and any(isinstance(x, SolveLayer) for x in layers)
+        step = self.graph.block("step")
+        factors = any(isinstance(n.layer, Factorization) for n in step.nodes)
+        return ("t" in step.inputs or factors) and any(isinstance(x, SolveLayer) for x in layers)
 
     def _write_advance(self) -> None:
         """One step of what the loop carries: the state, and for a multistep scheme what earlier steps left."""

@@ -8,6 +8,8 @@ MARCHING: dict[str, str] = {}
 MARCHING_NEEDS: dict[str, tuple[str, ...]] = {
     "spectral_walls": ("spectral", "continued"),
     "newton_step": ("NotConverged", "diagonals", "factor_lines", "solve_lines"),
+    "krylov_step": ("implicit",),
+    "newton_krylov_step": ("NotConverged", "derivative", "implicit"),
 }
 """Helpers that call other helpers."""
 
@@ -61,14 +63,14 @@ def symbol_walls(
 
 MARCHING["inverse_walls"] = '''
 def inverse_walls(symbol: Tensor, grid: tuple[int, ...], mirrors: tuple[tuple[int, int] | None, ...]) -> Tensor:
-    """The inverse of a symbol for each wave, [*frequencies, C, C]; waves that mirrored arrays have none of are left alone.
+    """The inverse of a symbol for each wave, [..., *frequencies, C, C]; waves that mirrored arrays have none of are left alone.
 
     Odd images have no mean, even ones no wave of two cells; odd at one end and even at the other, odd multiples of a period.
     """
     occurs = torch.ones((), dtype=torch.bool, device=symbol.device)
     for axis, (n, signs) in enumerate(zip(grid, mirrors, strict=True)):
         if signs is not None:
-            wave = torch.arange(symbol.shape[axis], device=symbol.device)
+            wave = torch.arange(symbol.shape[axis - len(grid) - 2], device=symbol.device)
             own = wave % 2 == 1 if signs[0] != signs[1] else wave != 0 if signs[0] < 0 else wave != n
             occurs = occurs & own.reshape(-1, *[1] * (len(grid) + 1 - axis))
     unit = torch.eye(symbol.shape[-1], dtype=symbol.dtype, device=symbol.device)
@@ -114,4 +116,63 @@ def newton_step(
     if not changes[-1] <= tolerance:
         raise NotConverged("Newton's method", changes)
     return value - solve_lines(factors, value - update(value), adjoint=True)
+'''
+
+MARCHING["krylov_step"] = '''
+def krylov_step(
+    method: Callable[..., Tensor],
+    matrix: Callable[[Tensor], Tensor],
+    right: Tensor,
+    iterations: int,
+    tolerance: float,
+    symmetric: bool = False,
+) -> Tensor:
+    """x with A x = b for [B, C, *grid] by a Krylov method: A is only applied. Differentiated by one solve with the transpose."""
+
+    def transposed(v: Tensor) -> Tensor:
+        return torch.func.vjp(matrix, torch.zeros_like(v))[1](v)[0]
+
+    adjoint = matrix if symmetric else transposed
+    with torch.no_grad():
+        found = method(matrix, right, iterations, tolerance)
+    return implicit(lambda v: matrix(v) - right, found, lambda g: method(adjoint, g, iterations, tolerance))
+'''
+
+MARCHING["newton_krylov_step"] = '''
+def newton_krylov_step(
+    update: Callable[[Tensor], Tensor],
+    guess: Tensor,
+    method: Callable[..., Tensor],
+    iterations: int,
+    tolerance: float,
+) -> Tensor:
+    """x = update(x) for [B, C, *grid], by Newton's method from a guess; its linear systems by a Krylov method, the Jacobian only
+    applied, to the root of the tolerance (inexact Newton). Differentiated by one solve with the transpose.
+
+    Raises NotConverged with the history of the changes relative to x.
+    """
+
+    def residual(v: Tensor) -> Tensor:
+        return v - update(v)
+
+    smallest = torch.finfo(guess.dtype).eps ** 0.75
+    changes: list[float] = []
+    value = guess.detach()
+    with torch.no_grad():
+        for _ in range(30):
+            change = method(derivative(residual, value), residual(value), iterations, tolerance**0.5)
+            size = value.flatten(1).abs().amax(1).clamp(min=torch.finfo(guess.dtype).tiny)
+            changes.append(float((change.flatten(1).abs().amax(1) / size).max()))
+            if not changes[-1] < math.inf:
+                break
+            value = value - change
+            if changes[-1] <= smallest:
+                break
+    if not changes[-1] <= smallest:
+        raise NotConverged("Newton's method", changes)
+
+    def transposed(v: Tensor) -> Tensor:
+        return torch.func.vjp(residual, value)[1](v)[0]
+
+    return implicit(residual, value, lambda g: method(transposed, g, iterations, tolerance))
 '''

@@ -31,6 +31,7 @@ from npde.graph.layers import (
     IterativeSolve,
     Join,
     KernelMatrix,
+    KrylovSolve,
     LiftLayer,
     Loop,
     MatrixRow,
@@ -76,6 +77,8 @@ class NodeEmitter(SteadyEmitter):
                 self._adjoint(node, layer, inputs)
             case SolveLayer() as layer:
                 self._solve(node, layer, inputs)
+            case KrylovSolve() as layer:
+                self._krylov_solve(node, layer, inputs)
             case IterativeSolve() as layer:
                 self._iterate(node, layer, inputs)
             case Loop(block=block, trips=trips):
@@ -183,11 +186,11 @@ class NodeEmitter(SteadyEmitter):
             case Call(block=name):
                 return f"self.{name}({', '.join([*inputs, *self.constants.extra(name, node.layer)])})"
             case Propagator() as layer:
-                return self._propagator(layer)
+                return self._propagator(layer, inputs)
             case PhiFunctions() as layer:
                 return self._phi_functions(layer)
             case Factorization() as layer:
-                return self._factorization(layer)
+                return self._factorization(layer, inputs)
             case SteadyFactors() as layer:
                 return self._steady_factors(layer)
             case Flatten():

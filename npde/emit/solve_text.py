@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from npde.discretize.scheme import LinearSolve, Mirrors
 from npde.emit.printer import PRODUCT
 from npde.emit.wall_text import WallEmitter
-from npde.graph.graph import Node, Region
+from npde.graph.graph import Node, Region, inputs_of
 from npde.graph.layers import (
     AdaptiveStep,
     AffineWeights,
     Factorization,
     KernelMatrix,
+    KrylovSolve,
     NewtonLayer,
     PhiFunctions,
     Propagator,
     SolveLayer,
+    SteadyFactors,
     Weight,
 )
+
+KRYLOV = {"cg": "conjugate_gradients", "bicgstab": "bicgstab", "gmres": "gmres"}
+"""The helpers of Krylov methods."""
+
+
+def _factored_by(solve: LinearSolve) -> tuple[str, str]:
+    """The helpers that factor a matrix, and that solve with the factors."""
+    if solve.method == "axes":
+        return "factor_axes", "solve_axes"
+    return ("factor_lines", "solve_lines") if solve.per_sample else ("factor_tridiagonal", "solve_factored")
 
 
 class SolveEmitter(WallEmitter):
@@ -29,12 +43,31 @@ class SolveEmitter(WallEmitter):
             arguments.insert(0, timed or "p.t")
         return f"lambda v: self.{block}({', '.join(['v', *arguments])})"
 
-    def _symbol(self, block: str, channels: int, mirrors: Mirrors = ()) -> str:
-        """The matrix by which the linear part acts on each wave."""
-        call = f"{self._linear_call(block)}, {channels}, {self.graph.scheme.grid.shape!r}"
+    def _symbol(self, layer: Propagator | PhiFunctions | Factorization | SteadyFactors, timed: str = "") -> str:
+        """The matrix by which the linear part acts on each wave, [*frequencies, C, C], or one of them a sample."""
+        match layer:
+            case Propagator(mirrors=mirrors, per_sample=per_sample):
+                pass
+            case PhiFunctions(per_sample=per_sample):
+                mirrors = ()
+            case Factorization(solve=solve) | SteadyFactors(solve=solve):
+                mirrors, per_sample = solve.mirrors, solve.per_sample
+            case _:
+                assert_never(layer)
+        apply = self._each_sample(self._linear_call(layer.block, timed), per_sample)
+        call = f"{apply}, {layer.channels}, {self.graph.scheme.grid.shape!r}"
         if mirrors:
-            return f"{self._helper('symbol_walls')}({call}, {mirrors!r}, self.unit)"
-        return f"{self._helper('symbol_of')}({call}, self.unit)"
+            text = f"{self._helper('symbol_walls')}({call}, {mirrors!r}, self.unit)"
+        else:
+            text = f"{self._helper('symbol_of')}({call}, self.unit)"
+        return f"{text}.unflatten(-2, (-1, {layer.channels})).movedim(-3, 0)" if per_sample else text
+
+    def _each_sample(self, apply: str, per_sample: bool) -> str:
+        """A map of probes that answers for every sample, where its coefficients differ by sample."""
+        if not per_sample:
+            return apply
+        batch = "state.shape[0]" if "state" in self.block.inputs else f"{inputs_of(self.block)[0]}.shape[0]"
+        return f"lambda v: {self._helper('each_sample')}({apply}, v, {batch})"
 
     def _inverse(self, symbol: str, mirrors: Mirrors) -> str:
         """The inverse of a symbol, for each wave."""
@@ -48,29 +81,45 @@ class SolveEmitter(WallEmitter):
             return f"{self._helper('spectral_walls')}({matrices}, {value}, {mirrors!r})"
         return f"{self._helper('spectral')}({matrices}, {value})"
 
-    def _propagator(self, layer: Propagator) -> str:
-        symbol = self._symbol(layer.block, layer.channels, layer.mirrors)
+    def _propagator(self, layer: Propagator, inputs: list[str]) -> str:
+        symbol = self._symbol(layer, *inputs)
         time = self.constants.printer({}).text(layer.time, PRODUCT)
         return f"torch.linalg.matrix_exp({time} * {symbol})" if layer.channels > 1 else f"torch.exp({time} * {symbol})"
 
     def _phi_functions(self, layer: PhiFunctions) -> str:
-        symbol = self._symbol(layer.block, layer.channels)
+        symbol = self._symbol(layer)
         printer = self.constants.printer({})
         rows = [f"({', '.join(map(printer.text, w))}{',' * (len(w) == 1)})" for w in layer.weights]
         weights = f"({', '.join(rows)}{',' * (len(rows) == 1)})"
         return f"{self._helper('phi_functions')}({printer.text(layer.time, PRODUCT)} * {symbol}, {weights})"
 
-    def _factorization(self, layer: Factorization) -> str:
+    def _factorization(self, layer: Factorization, inputs: list[str]) -> str:
         grid, solve = self.graph.scheme.grid.shape, layer.solve
         factor = self.constants.printer({}).text(layer.factor, PRODUCT)
         if solve.method == "fft":
-            symbol = self._symbol(layer.block, layer.channels, solve.mirrors)
-            return self._inverse(f"torch.eye({layer.channels}).to(self.unit) - {factor} * {symbol}", solve.mirrors)
-        apply = self._linear_call(layer.block).replace("lambda v: ", f"lambda v: v - {factor} * ", 1)
+            inverted = f"torch.eye({layer.channels}).to(self.unit) - {factor} * {self._symbol(layer, *inputs)}"
+            return self._inverse(inverted, solve.mirrors)
+        apply = self._each_sample(self._implicit_map(layer, inputs), solve.per_sample)
         arguments = f"{layer.channels}, {grid!r}, {solve.reach!r}, {layer.periodic!r}, self.unit"
-        helper = self._helper("factor_axes" if solve.method == "axes" else "factor_tridiagonal")
-        call = f"{helper}({apply}, {arguments}{self._options(solve)})"
-        return f"{self._helper('frozen')}(lambda: {call})"
+        helper = self._helper(_factored_by(solve)[0])
+        return f"{self._helper('frozen')}(lambda: {helper}({apply}, {arguments}{self._options(solve)}))"
+
+    def _implicit_map(self, layer: Factorization | KrylovSolve, times: list[str]) -> str:
+        """`I - factor L`."""
+        factor = self.constants.printer({}).text(layer.factor, PRODUCT)
+        return self._linear_call(layer.block, *times).replace("lambda v: ", f"lambda v: v - {factor} * ", 1)
+
+    def _krylov(self, solve: LinearSolve) -> tuple[str, str]:
+        """The helper of a Krylov method, and its iterations and tolerance."""
+        return self._helper(KRYLOV[solve.method]), f"{solve.iterations}, {solve.tolerance!r}"
+
+    def _krylov_solve(self, node: Node, layer: KrylovSolve, inputs: list[str]) -> None:
+        right, *times = inputs
+        method, numbers = self._krylov(layer.solve)
+        symmetric = ", symmetric=True" if layer.solve.method == "cg" else ""
+        helper = self._helper("krylov_step")
+        call = f"{helper}({method}, {self._implicit_map(layer, times)}, {right}, {numbers}{symmetric})"
+        self.writer.assign(node.name, call)
 
     def _options(self, solve: LinearSolve) -> str:
         """What a factorization is told of its matrix."""
@@ -140,17 +189,21 @@ class SolveEmitter(WallEmitter):
         known, guess, *time = inputs
         rate = self._linear_call(layer.block, timed=time[0] if time else "").removeprefix("lambda v: ")
         update = f"lambda v: {known} + {self.constants.printer({}).text(layer.factor, PRODUCT)} * {rate}"
-        call = f"{self._helper('newton_step')}({update}, {guess}, {layer.reach!r}, {layer.periodic!r})"
+        if layer.solve.is_krylov:
+            method, numbers = self._krylov(layer.solve)
+            call = f"{self._helper('newton_krylov_step')}({update}, {guess}, {method}, {numbers})"
+        else:
+            call = f"{self._helper('newton_step')}({update}, {guess}, {layer.solve.reach!r}, {layer.periodic!r})"
         self.writer.assign(node.name, call)
 
     def _solve(self, node: Node, layer: SolveLayer, inputs: list[str]) -> None:
-        right, factors = inputs
+        right, factors, *times = inputs
         if layer.solve.method == "fft":
             self.writer.assign(node.name, self._spectral(factors, right, layer.solve.mirrors))
             return
         factor = self.constants.printer({}).text(layer.factor, PRODUCT)
-        solve = self._helper("solve_axes" if layer.solve.method == "axes" else "solve_factored")
-        call = self._linear_call(layer.block).removeprefix("lambda v: ").replace("(v", f"({node.name}", 1)
+        solve = self._helper(_factored_by(layer.solve)[1])
+        call = self._linear_call(layer.block, *times).removeprefix("lambda v: ").replace("(v", f"({node.name}", 1)
         self.writer.assign(node.name, f"{solve}({factors}, {right}.detach())")
         self.writer.line(
             "# one correction: rounding is refined, and the gradient is that of the implicit function theorem"

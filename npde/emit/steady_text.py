@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from npde.emit.solve_text import SolveEmitter
-from npde.graph.graph import Node, inputs_of
+from npde.graph.graph import Node
 from npde.graph.layers import IterativeSolve, SteadyFactors, SteadySolve
 
 NEWTON_STEPS = 50
 """Steps of Newton's method whose linear systems are solved by a Krylov method."""
-
-KRYLOV = {"cg": "conjugate_gradients", "bicgstab": "bicgstab", "gmres": "gmres"}
 
 
 class SteadyEmitter(SolveEmitter):
@@ -17,11 +15,9 @@ class SteadyEmitter(SolveEmitter):
 
     def _steady_factors(self, layer: SteadyFactors) -> str:
         grid, solve = self.graph.scheme.grid.shape, layer.solve
-        apply = self._linear_call(layer.block)
-        if solve.per_sample:
-            apply = f"lambda v: {self._helper('each_sample')}({apply}, v, {inputs_of(self.block)[0]}.shape[0])"
+        apply = self._each_sample(self._linear_call(layer.block), solve.per_sample)
         if solve.method == "fft":
-            symbol = self._symbol(layer.block, layer.channels, solve.mirrors)
+            symbol = self._symbol(layer)
             if solve.null:
                 symbol = f"{self._helper('regular')}({symbol}, {solve.null!r})"
             return self._inverse(symbol, solve.mirrors)
@@ -77,7 +73,7 @@ class SteadyEmitter(SolveEmitter):
         if layer.linear is None:
             self._newton(node, layer, state)
             return
-        krylov = self._krylov(layer)
+        krylov = self._krylov(layer.solve)
         null = layer.solve.null
         self._function("linear", f"self.{layer.linear}", layer.linear)
         transposed = "linear"
@@ -102,7 +98,7 @@ class SteadyEmitter(SolveEmitter):
         newton, implicit = self._helper("newton"), self._helper("implicit")
         steps = solve.iterations if not solve.is_krylov else NEWTON_STEPS
         if solve.is_krylov:
-            name, numbers = self._krylov(layer)
+            name, numbers = self._krylov(layer.solve)
             step = f"{name}({self._helper('derivative')}(residual, x), b, {numbers})"
             self._transposed("residual", "found")
             adjoint = f"{name}(transposed, g, {numbers})"
@@ -119,11 +115,6 @@ class SteadyEmitter(SolveEmitter):
         with w.indented():
             w.assign("found", f"{newton}(residual, step, {state}, {steps}, {solve.tolerance!r})")
         w.assign(node.name, f"{implicit}(residual, found, lambda g: {adjoint})")
-
-    def _krylov(self, layer: IterativeSolve) -> tuple[str, str]:
-        """The helper, and its iterations and tolerance."""
-        solve = layer.solve
-        return self._helper(KRYLOV[solve.method]), f"{solve.iterations}, {solve.tolerance!r}"
 
     def _function(self, name: str, method: str, block: str) -> None:
         """A block as a function of the state alone."""

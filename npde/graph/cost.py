@@ -50,6 +50,7 @@ from npde.graph.layers import (
     IterativeSolve,
     Join,
     KernelMatrix,
+    KrylovSolve,
     LiftLayer,
     Loop,
     MatrixRow,
@@ -309,7 +310,9 @@ class _Counter:
                 return 2 * count * width
             case RegionIntegrals():
                 return 2 * first
-            case Factorization() | SolveLayer() | NewtonLayer() | Propagator() | PhiFunctions() | SpectralLayer():
+            case Factorization() | SolveLayer() | KrylovSolve() | NewtonLayer() | Propagator():
+                return self._solver(node, inputs)
+            case PhiFunctions() | SpectralLayer():
                 return self._solver(node, inputs)
             case SteadyFactors() | SteadySolve() | IterativeSolve():
                 return self._steady(node)
@@ -341,15 +344,22 @@ class _Counter:
                 return 2 * _changes_of_basis(grid) * node.shape.channels * (self.batch if node.shape.batch else 1)
             case Factorization(channels=channels, solve=solve) if solve.method == "block_lu":
                 rows = _blocks(grid, solve.reach, channels)
-                return ceil(rows[0] * rows[1] ** 3 * 14 / 3)
-            case Factorization(channels=channels) | Propagator(channels=channels):
-                return cells * (TRANSCENDENTAL * channels**2 + transform)
-            case NewtonLayer(reach=reach):
-                n, m = _blocks(grid, reach, node.shape.channels)
+                return ceil(rows[0] * rows[1] ** 3 * 14 / 3) * (self.batch if solve.per_sample else 1)
+            case Factorization(channels=channels, solve=solve):
+                waves = cells * (TRANSCENDENTAL * channels**2 + transform)
+                return waves * (self.batch if solve.per_sample else 1)
+            case Propagator(channels=channels, per_sample=each):
+                return cells * (TRANSCENDENTAL * channels**2 + transform) * (self.batch if each else 1)
+            case KrylovSolve(block=block):
+                return ITERATIONS * self._applied(node, block)
+            case NewtonLayer(block=block, solve=solve) if solve.is_krylov:
+                return NEWTON_STEPS * ITERATIONS * 4 * self._applied(node, block)
+            case NewtonLayer(solve=solve):
+                n, m = _blocks(grid, solve.reach, node.shape.channels)
                 return NEWTON_STEPS * ceil(n * m**3 * 14 / 3) * (self.batch if node.shape.batch else 1)
-            case PhiFunctions(channels=channels, weights=weights):
+            case PhiFunctions(channels=channels, weights=weights, per_sample=each):
                 size = channels * max(len(w) for w in weights)
-                return cells * (TRANSCENDENTAL * 2 * size**3 + transform)
+                return cells * (TRANSCENDENTAL * 2 * size**3 + transform) * (self.batch if each else 1)
             case SolveLayer(solve=solve) if solve.method == "block_lu":
                 channels = node.shape.channels
                 samples = self.batch if node.shape.batch else 1
@@ -359,6 +369,10 @@ class _Counter:
                 count = elements(node.shape, self.batch)
                 joined = inputs[0].shape.channels if inputs else node.shape.channels
                 return (count + count * joined // node.shape.channels) * transform + 4 * count * joined
+
+    def _applied(self, node: Node, block: str) -> int:
+        """One iteration of a Krylov method: an application of a block, and ten vector operations."""
+        return self._block(self.graph.block(block), {}, {}).flops + 20 * elements(node.shape, self.batch)
 
     def _steady(self, node: Node) -> int:
         """As for implicit steps. Iterations are counted as `ITERATIONS` of them: a factorization a step of Newton's method, ten

@@ -89,15 +89,14 @@ class ExpressionBlocks:
                         found.add(factor.name)
         return found
 
-    def timed(self, expressions: Sequence[sp.Expr]) -> bool:
-        """Whether expressions, or the wall data of their unknowns, hold the marching coordinate itself."""
+    def timed(self, expressions: Sequence[sp.Expr], homogeneous: bool = False) -> bool:
+        """Whether expressions, or (unless `homogeneous`) the wall data of their unknowns, hold the marching coordinate itself."""
         marching = self.scheme.system.problem.marching
         if marching is None:
             return False
         time = self.names.symbol(marching)
-        walls = (
-            [d for g in self.scheme.ghosts for d in g.data] if any(e.has(op.GridOperator) for e in expressions) else []
-        )
+        closed = not homogeneous and any(e.has(op.GridOperator) for e in expressions)
+        walls = [d for g in self.scheme.ghosts for d in g.data] if closed else []
         return any(time in e.free_symbols for e in (*expressions, *walls))
 
     def expression_block(
@@ -148,7 +147,8 @@ class ExpressionBlocks:
         unknowns: dict[sp.Symbol, str] = {}
         if layout is not None:
             unknowns = self._split(builder, layout)
-        time = builder.placeholder("t", self.scalar, self.interior) if self.timed(expressions) else None
+        timed = self.timed(expressions, homogeneous)
+        time = builder.placeholder("t", self.scalar, self.interior) if timed else None
         lowering = Lowering(
             self.scheme, builder, self.names, unknowns, time, homogeneous=homogeneous, hoists=layout is not None
         )

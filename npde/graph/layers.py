@@ -23,6 +23,9 @@ from npde.graph.solve_layers import (
     IterativeSolve as IterativeSolve,
 )
 from npde.graph.solve_layers import (
+    KrylovSolve as KrylovSolve,
+)
+from npde.graph.solve_layers import (
     NewtonLayer as NewtonLayer,
 )
 from npde.graph.solve_layers import (
@@ -379,6 +382,7 @@ Layer: TypeAlias = (
     | Coefficient
     | Factorization
     | SolveLayer
+    | KrylovSolve
     | SteadyFactors
     | SteadySolve
     | IterativeSolve

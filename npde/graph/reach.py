@@ -21,6 +21,7 @@ from npde.graph.layers import (
     Dense,
     Factorization,
     IterativeSolve,
+    KrylovSolve,
     Loop,
     NewtonLayer,
     PhiFunctions,
@@ -103,9 +104,9 @@ def _own(graph: LayerGraph, node: Node, by_name: dict[str, Node]) -> Reach:
             return tuple(inf if i in over else 0.0 for i in axes)
         case ReadOut() | RegionIntegrals():
             return tuple(inf for _ in axes)
-        case (
-            SolveLayer(block=block) | NewtonLayer(block=block) | SteadySolve(block=block) | IterativeSolve(block=block)
-        ):
+        case SolveLayer(block=block) | KrylovSolve(block=block) | NewtonLayer(block=block):
+            return tuple(inf if r else 0.0 for r in block_reach(graph, block))
+        case SteadySolve(block=block) | IterativeSolve(block=block):
             return tuple(inf if r else 0.0 for r in block_reach(graph, block))
         case SpectralLayer() | SparseAffine():
             return _through_weights(graph, by_name[node.inputs[1]])

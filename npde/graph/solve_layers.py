@@ -12,7 +12,7 @@ from npde.discretize.scheme import LinearSolve, Mirrors
 @dataclass(frozen=True, slots=True)
 class Factorization:
     """`I - factor · L` factored, L the linear part of block `block` (`factor` in dt); see `LinearSolve` for how. By transforms:
-    its inverse for each wave number."""
+    its inverse for each wave number. Its input, if any, is the time of L."""
 
     block: str
     factor: sp.Expr
@@ -53,7 +53,18 @@ class IterativeSolve:
 
 @dataclass(frozen=True, slots=True)
 class SolveLayer:
-    """Solves `(I - factor · L) x = b` with a `Factorization`; inputs: b, the factors. Differentiated by one transposed solve."""
+    """Solves `(I - factor · L) x = b` with a `Factorization`; inputs: b, the factors, the time of L if it takes one.
+    Differentiated by one transposed solve."""
+
+    block: str
+    factor: sp.Expr
+    solve: LinearSolve
+
+
+@dataclass(frozen=True, slots=True)
+class KrylovSolve:
+    """Solves `(I - factor · L) x = b` by a Krylov method, L the linear part `block`, which is only applied; inputs: b, the time of
+    L if it takes one. Differentiated by one transposed solve."""
 
     block: str
     factor: sp.Expr
@@ -63,12 +74,12 @@ class SolveLayer:
 @dataclass(frozen=True, slots=True)
 class NewtonLayer:
     """x with `x = known + factor · F(x)`, F the block `block`, by Newton's method; inputs: known, a first guess, the time if the
-    block takes it. The Jacobian of every sample is found by probing, and factored; `reach` is how many cells F looks in each
-    direction. Differentiated by one transposed solve."""
+    block takes it. The Jacobian of every sample is found by probing, and factored, or only applied (`solve`). Differentiated by
+    one transposed solve."""
 
     block: str
     factor: sp.Expr
-    reach: tuple[int, ...]
+    solve: LinearSolve
     periodic: tuple[bool, ...]
 
 
@@ -85,13 +96,15 @@ class AdaptiveStep:
 
 @dataclass(frozen=True, slots=True)
 class Propagator:
-    """`e^{time · L}` for each wave number, L the linear, constant-coefficient part `block` (`time` in dt), periodic or between
-    walls that mirror the fields (`mirrors` as in `LinearSolve`)."""
+    """`e^{time · L}` for each wave number (and sample, `per_sample`), L the linear part `block`, its coefficients the same in all
+    cells (`time` in dt), periodic or between walls that mirror the fields (`mirrors` as in `LinearSolve`). Its input, if any, is
+    the time of L."""
 
     block: str
     time: sp.Expr
     channels: int
     mirrors: Mirrors = ()
+    per_sample: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +116,12 @@ class PhiFunctions:
     time: sp.Expr
     channels: int
     weights: tuple[tuple[sp.Expr, ...], ...]
+    per_sample: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SpectralLayer:
     """A matrix a wave number applied to x by FFT; inputs: x (C or, for several columns of `PhiFunctions`, n C channels), the
-    matrices [*frequencies, C, n C]. With `mirrors`, x is continued past its walls first."""
+    matrices [*frequencies, C, n C], or one set of them a sample. With `mirrors`, x is continued past its walls first."""
 
     mirrors: Mirrors = ()

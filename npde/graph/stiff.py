@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import sympy as sp
 
 from npde.discretize.scheme import Adaptive, Exponential, Implicit, ImplicitExplicit
 from npde.graph.expression_blocks import DT
 from npde.graph.layers import AdaptiveStep, Join, NewtonLayer, PhiFunctions, SpectralLayer
 from npde.graph.wiring import Wiring
+
+if TYPE_CHECKING:
+    from npde.graph.build import Context
 
 Columns = tuple[tuple[sp.Expr | int, ...], ...]
 """Weights of φ_0, φ_1, … for each value that a spectral layer adds up."""
@@ -65,11 +70,11 @@ def _advanced(step: Wiring, scheme: Implicit, factor: sp.Expr, known: str | None
     q, context = step.state, step.context
     if scheme.linear is None:
         start = q if known is None else step.combine(lambda u, k: u + k, q, known, hint="start")
-        timed = "t" in next(b for b in context.blocks if b.name == "rhs").inputs
-        inputs = (start, q, step.at(DT)) if timed else (start, q)
         periodic = tuple(a.periodic for a in context.scheme.grid.axes)
-        layer = NewtonLayer("rhs", factor, scheme.solve.reach, periodic)
-        return step.builder.add(layer, inputs, context.state_shape(), context.interior, "next_state")
+        layer = NewtonLayer("rhs", factor, scheme.solve, periodic)
+        return step.builder.add(
+            layer, (start, q, *step.times("rhs", DT)), context.state_shape(), context.interior, "next_state"
+        )
     later = step.call("rhs", q, DT, hint="rate_later")
     if known is None:
         right = step.combine(lambda f: factor * f, later, hint="right_side")
@@ -148,11 +153,16 @@ def exponential(step: Wiring, scheme: Exponential) -> None:
     step.context.blocks.append(step.finish(out))
 
 
+def per_sample(context: Context) -> bool:
+    """Whether the linear part of an exponential scheme has coefficients that differ by sample."""
+    return isinstance(context.scheme.time, Exponential) and context.scheme.time.solve.per_sample
+
+
 def _sum(step: Wiring, columns: Columns, time: sp.Expr, name: str, values: list[str], hint: str) -> str:
     """Σ_j (Σ_k columns[j][k] φ_k(time L)) values[j], by one transform there and one back."""
     context = step.context
     weights = tuple(tuple(sp.Integer(w) if isinstance(w, int) else w for w in column) for column in columns)
-    layer = PhiFunctions("linear_part", time, context.channels, weights)
+    layer = PhiFunctions("linear_part", time, context.channels, weights, per_sample(context))
     matrices = step.builder.add(layer, (), context.scalar, context.interior, name)
     joined = values[0]
     if len(values) > 1:

@@ -13,6 +13,7 @@ from npde.graph.layers import (
     Ghost,
     IterativeSolve,
     Join,
+    KrylovSolve,
     Loop,
     NewtonLayer,
     PhiFunctions,
@@ -61,6 +62,7 @@ def _verify_block(graph: LayerGraph, block: Block, names: set[str], exported: se
                 | NewtonLayer(block=callee)
                 | AdaptiveStep(block=callee)
                 | SolveLayer(block=callee)
+                | KrylovSolve(block=callee)
                 | SteadyFactors(block=callee)
                 | SteadySolve(block=callee)
                 | IterativeSolve(block=callee)

@@ -17,6 +17,7 @@ from npde.graph.layers import (
     Factorization,
     IterativeSolve,
     Join,
+    KrylovSolve,
     Loop,
     Pointwise,
     Propagator,
@@ -163,15 +164,25 @@ class Wiring:
         """`(I - step/2 L) δ = step F(q)`, `q + δ`; F at the middle of the whole step."""
         rate = self.call(block, state, DT / 2, hint="rate")
         right = self.combine(lambda f: step * f, rate, hint="right_side")
-        return self.combine(lambda q, d: q + d, state, self.solved(right, step / 2, solve), hint="next_state")
+        change = self.solved(right, step / 2, solve, DT / 2)
+        return self.combine(lambda q, d: q + d, state, change, hint="next_state")
 
-    def solved(self, right: str, factor: sp.Expr, solve: LinearSolve) -> str:
-        """δ with `(I - factor L) δ = right`."""
-        context = self.context
+    def solved(self, right: str, factor: sp.Expr, solve: LinearSolve, shift: sp.Expr = DT) -> str:
+        """δ with `(I - factor L) δ = right`, L at the time t + shift."""
+        context, times = self.context, self.times("linear_part", shift)
+        state, interior = context.state_shape(), context.interior
+        if solve.is_krylov:
+            iterated = KrylovSolve("linear_part", factor, solve)
+            return self.builder.add(iterated, (right, *times), state, interior, "change")
         layer = Factorization("linear_part", factor, context.channels, solve, self._periodic())
-        factors = self.builder.add(layer, (), context.scalar, context.interior, "factors")
+        factors = self.builder.add(layer, times, context.scalar, interior, "factors")
         solver = SolveLayer("linear_part", factor, solve)
-        return self.builder.add(solver, (right, factors), context.state_shape(), context.interior, "change")
+        return self.builder.add(solver, (right, factors, *times), state, interior, "change")
+
+    def times(self, block: str, shift: sp.Expr) -> tuple[str, ...]:
+        """The time t + shift for a layer that runs a block, if the block takes it."""
+        found = next(b for b in self.context.blocks if b.name == block)
+        return (self.at(shift),) if "t" in found.inputs else ()
 
     def steady(self, scheme: Steady) -> None:
         """The block `solution`: one linear solve, sweeps of a relaxation, or an iteration of another kind, from a guess."""
@@ -209,9 +220,10 @@ class Wiring:
         context = self.context
         if not scheme.linear_is_exact:
             return self.cayley("rhs", state, step, scheme.solve)
+        solve = scheme.solve
         matrices = self.builder.add(
-            Propagator("linear_part", step, context.channels, scheme.solve.mirrors),
-            (),
+            Propagator("linear_part", step, context.channels, solve.mirrors, solve.per_sample),
+            self.times("linear_part", DT / 2),
             context.scalar,
             context.interior,
             "propagator",

@@ -393,7 +393,8 @@ ACTIVATIONS = {
 }  # fmt: skip
 
 _LAYERS = {
-    "SolveLayer": "an implicit solve", "SpectralLayer": "a spectral layer", "SparseAffine": "a sparse matrix (mlp)",
+    "SolveLayer": "an implicit solve", "KrylovSolve": "an implicit solve", "NewtonLayer": "Newton's method",
+    "SpectralLayer": "a spectral layer", "SparseAffine": "a sparse matrix (mlp)",
     "Dense": "a dense nonlocal kernel", "CircularConvolution": "a convolution by FFT", "Reduction": "a sum over the grid",
     "RegionIntegrals": "a sum over regions", "Noise": "noise", "ReadOut": "a read-out", "Factorization": "an implicit solve",
 }  # fmt: skip

@@ -32,6 +32,7 @@ from npde.graph.layers import (
     IterativeSolve,
     Join,
     KernelMatrix,
+    KrylovSolve,
     Layer,
     LiftLayer,
     Loop,
@@ -163,7 +164,7 @@ def label(graph: LayerGraph, layer: Layer, inputs: tuple[Shape, ...], shape: Sha
             how = "for each wave number" if solve.method == "fft" else _method(solve)
             return Label("factorization", "solve", f"I - {formula(factor)} L, factored", (how,))
         case SolveLayer(solve=solve, factor=factor):
-            how = f"by {_method(solve)}" + (", factored once a call" if solve.method != "fft" else "")
+            how = f"by {_method(solve)}"
             return Label("solve", "solve", "implicit solve", (f"(I - {formula(factor)} L) x = b", how))
         case SteadyFactors(solve=solve):
             title = "L, made ready" if solve.is_relaxation else "L, factored"
@@ -178,8 +179,11 @@ def label(graph: LayerGraph, layer: Layer, inputs: tuple[Shape, ...], shape: Sha
             return Label("propagator", "solve", f"exp({formula(time)} L)", ("for each wave number",))
         case AdaptiveStep(scheme=name, tolerance=tolerance):
             return Label("adaptive", "solve", f"adaptive steps, {name}", (f"error below {tolerance:.3g}",))
-        case NewtonLayer(factor=factor):
-            how = "Newton's method, block-tridiagonal LU"
+        case KrylovSolve(factor=factor, solve=solve):
+            how = f"by {METHODS[solve.method]}, L only applied"
+            return Label("solve", "solve", "implicit solve", (f"(I - {formula(factor)} L) x = b", how))
+        case NewtonLayer(factor=factor, solve=solve):
+            how = f"Newton's method, {METHODS[solve.method]}"
             return Label("newton", "solve", "nonlinear solve", (f"x = known + {formula(factor)} F(x)", how))
         case PhiFunctions(time=time):
             return Label("phi_functions", "solve", f"exp and φ of {formula(time)} L", ("for each wave number",))

@@ -12,6 +12,7 @@ from npde.graph.layers import (
     Call,
     Factorization,
     IterativeSolve,
+    KrylovSolve,
     Loop,
     NewtonLayer,
     PhiFunctions,
@@ -55,7 +56,9 @@ def _referenced(graph: LayerGraph) -> list[str]:
                     | SteadySolve(block=name)
                 ):
                     out.append(name)
-                case IterativeSolve(block=name) | NewtonLayer(block=name) | AdaptiveStep(block=name):
+                case IterativeSolve(block=name) | NewtonLayer(block=name) | KrylovSolve(block=name):
+                    out.append(name)
+                case AdaptiveStep(block=name):
                     out.append(name)
                 case _:
                     pass

@@ -22,7 +22,9 @@ from npde.graph.layers import (
     IterativeSolve,
     Join,
     KernelMatrix,
+    KrylovSolve,
     Loop,
+    NewtonLayer,
     Noise,
     PhiFunctions,
     Placeholder,
@@ -74,7 +76,9 @@ def called_once(graph: LayerGraph) -> frozenset[str]:
                     calls[name] += 1
                 case Loop(block=name) | Factorization(block=name) | Propagator(block=name) | PhiFunctions(block=name):
                     other.add(name)
-                case SolveLayer(block=name) | AdaptiveStep(block=name) | AffineWeights(block=name):
+                case SolveLayer(block=name) | KrylovSolve(block=name) | AdaptiveStep(block=name):
+                    other.add(name)
+                case NewtonLayer(block=name) | AffineWeights(block=name):
                     other.add(name)
                 case SteadyFactors(block=name) | SteadySolve(block=name) | IterativeSolve(block=name):
                     other.add(name)

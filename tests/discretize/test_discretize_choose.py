@@ -138,21 +138,43 @@ def test_the_schroedinger_equation_couples_its_parts_in_one_transform() -> None:
     [
         ("dt(u) = dxx(u) - u^3", ""),
         ("dt(u) = dxx(u) + f(u)", "learn f(q) = mlp(4, tanh)"),
-        ("dt(u) = D*dxx(u)", "learn D(t) = 1"),
-        ("dt(u) = dxx(u) + cos(t)*u", ""),
-        ("dt(u) = dxx(u) + s*u", "input s(x)"),
     ],
 )
 @pytest.mark.parametrize("name", ["backward_euler", "crank_nicolson", "bdf2"])
-def test_what_is_not_one_matrix_is_solved_by_newton(name: str, equation: str, declared: str) -> None:
+def test_what_is_not_linear_is_solved_by_newton(name: str, equation: str, declared: str) -> None:
     found = scheme(equation, declare=declared, march=f"{name}, steps: 10").time
     assert isinstance(found, Implicit)
     assert (found.name, found.linear, found.solve.reach) == (name, None, (1,))
 
 
+@pytest.mark.parametrize(
+    ("equation", "declared", "method", "per_sample", "varies"),
+    [
+        ("dt(u) = D*dxx(u)", "learn D(t) = 1", "fft", False, True),
+        ("dt(u) = dxx(u) + cos(t)*u", "", "fft", False, True),
+        ("dt(u) = dxx(u) + s*u", "input s(x)", "block_lu", True, False),
+        ("dt(u) = dxx(u) + s*u", "input s(x, t)", "block_lu", True, True),
+        ("dt(u) = s*dxx(u)", "input s", "fft", True, False),
+        ("dt(u) = dxx(u) - mean(u, x)", "", "gmres", False, False),
+        ("dt(u) = dxx(u) + s", "input s(x, t)", "fft", False, False),
+    ],
+)
 @pytest.mark.parametrize("name", ["backward_euler", "crank_nicolson", "bdf2"])
-def test_implicit_schemes_refuse_what_couples_all_cells(name: str) -> None:
-    assert refused("dt(u) = dxx(u) - mean(u, x)", march=f"{name}, steps: 10") == ("N0974", "mean(u, x)")
+def test_a_linear_step_is_one_linear_system(
+    name: str, equation: str, declared: str, method: str, per_sample: bool, varies: bool
+) -> None:
+    found = scheme(equation, declare=declared, march=f"{name}, steps: 10").time
+    assert isinstance(found, Implicit)
+    assert found.linear is not None
+    assert (found.solve.method, found.solve.per_sample, found.solve.varies) == (method, per_sample, varies)
+
+
+def test_the_stiff_part_holds_what_changes() -> None:
+    declared = "learn D(t) = 1\ninput s"
+    found = scheme("dt(u) = D*dxx(u) + s*dx(u) - u^3", declare=declared, march="sbdf2, steps: 10").time
+    assert isinstance(found, ImplicitExplicit)
+    assert str(found.explicit[0]) == "-u**3"
+    assert (found.solve.method, found.solve.per_sample, found.solve.varies) == ("fft", True, True)
 
 
 def test_affine_terms_count_in_brackets() -> None:
@@ -187,7 +209,7 @@ def test_strang_splits_terms_with_derivatives_from_those_without() -> None:
         ("dt(u) = dxx(u) - u*dx(u)", "", "u*dx(u)"),
         ("dt(u) = dxx(u) + dxx(u^3)", "", "dxx(u^3)"),
         ("dt(u) = div(a*grad(u))", "learn a(x) = 1", "div(a*grad(u))"),
-        ("dt(u) = D*dxx(u)", "learn D(t) = 1", "D*dxx(u)"),
+        ("dt(u) = a*dxx(u)", "input a(x, t)", "a*dxx(u)"),
         ("dt(u) = dxx(u) + K(u)", "learn K stencil 3 = dxx", "K(u)"),
         ("dt(u) = dxx(u) - u*mean(u, x)", "", "u*mean(u, x)"),
     ],
@@ -270,8 +292,9 @@ def test_a_system_of_ordinary_differential_equations_has_no_axes() -> None:
 PARTS = [
     ("dt(u) = dxx(u) - u^3 + 2*u", "", "dxx(u)", "2*u - u^3"),
     ("dt(u) = dxx(u - u^3) + dx(u)", "", "dx(u) + dxx(u)", "-dxx(u^3)"),
-    ("dt(u) = (2 + cos(2*pi*x))*dxx(u) + cos(t)*dx(u)", "", "cos(2*pi*x)*dxx(u) + 2*dxx(u)", "cos(t)*dx(u)"),
-    ("dt(u) = s*dxx(u) + D*dxx(u)", "input s\nlearn D = 1", "D*dxx(u)", "s*dxx(u)"),
+    ("dt(u) = (2 + cos(2*pi*x))*dxx(u) + cos(t)*dx(u)", "", "cos(2*pi*x)*dxx(u) + cos(t)*dx(u) + 2*dxx(u)", "0"),
+    ("dt(u) = s*dxx(u) + D*dxx(u)", "input s\nlearn D = 1", "D*dxx(u) + s*dxx(u)", "0"),
+    ("dt(u) = dxx(u) + mean(dxx(u), x) - s*u", "input s(x)", "dxx(u)", "mean(dxx(u), x) - s*u"),
 ]
 
 

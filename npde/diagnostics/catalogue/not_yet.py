@@ -120,33 +120,27 @@ STEADY = Code(
     "`gmres` and `bicgstab` take any.",
     "coordinates x in [0, 1]\nfield u(x)\ndxx(u) + dx(u) = 1\nboundary u = 0\ngrid x: 32\nsolve cg\n",
 )
-PER_SAMPLE_IMPLICIT = Code(
-    "N0979",
-    "'{scheme}' with a coefficient that is an input is not supported yet.",
-    "'{name}' may differ from sample to sample",
-    "One matrix is factored for the whole batch, so what multiplies the fields must be the same for all samples. Inputs may be "
-    "sources, boundary data and initial data; as coefficients they need an explicit scheme, or `march crank_nicolson`.",
-    heat(declare="input D", equation="dt(u) = D*dxx(u) - u", march="march strang, steps: 10"),
-)
-DENSE_IMPLICIT = Code(
-    "N0974",
-    "'{scheme}' with a nonlocal linear term is not supported yet.",
-    "couples all cells",
-    "The matrix of the step is banded when every term reads neighboring cells only. Integrals make it dense; march "
-    "them with an explicit scheme.",
+MARCH_SOLVE = Code(
+    "N0985",
+    "'solve {method}' does not fit '{scheme}' here: {why}.",
+    "the solver does not fit",
+    "An implicit step solves `(1 - dt L) q = b`, for nonlinear equations in each iteration of Newton's method. `direct` needs "
+    "terms that read neighboring cells only; `cg` a matrix that is symmetric and definite by its form; `gmres` and `bicgstab` "
+    "take any. Without `solve` the compiler chooses.",
     heat(
         declare="learn W(x, x')",
         equation="dt(u) = dxx(u) + integral(W(x, x')*u(x'), x')",
         march="march crank_nicolson, steps: 10",
+        more="solve direct",
     ),
 )
 STRANG_TERM = Code(
     "N0975",
     "'{scheme}' cannot split this term.",
     "{why}",
-    "One half has the linear terms with derivatives and constant coefficients, the other the terms without "
+    "One half has the linear terms with derivatives whose coefficients are the same in all cells, the other the terms without "
     "derivatives, cell by cell. What is neither, such as `u*dx(u)` or "
-    "`div(a*grad(u))` with a varying `a`, needs another scheme.",
+    "`div(a*grad(u))` with `a` varying over space, needs another scheme.",
     heat(equation="dt(u) = dxx(u) - u*dx(u)", march="march strang, steps: 10"),
 )
 LEAPFROG = Code(
@@ -170,8 +164,7 @@ NOTHING_STIFF = Code(
     "N0981",
     "'{scheme}' finds no stiff linear part.",
     "no term for it",
-    "The stiff part is made of the terms that are linear in the fields and hold a derivative; their coefficients may vary over "
-    "space (for exponential schemes they may not), not over time or from sample to sample. Without such a term an explicit "
-    "scheme does the same for less.",
+    "The stiff part is made of the terms that are linear in the fields and hold a derivative; for exponential schemes their "
+    "coefficients vary neither over space nor over time. Without such a term an explicit scheme does the same for less.",
     heat(equation="dt(u) = dxx(u^2) - u", march="march etdrk4, steps: 10"),
 )
