@@ -11,7 +11,7 @@ import sympy as sp
 from npde.diagnostics import Diagnostic, InternalError
 from npde.diagnostics.catalogue import not_yet as codes
 from npde.discretize import flows, stiff, tableaux
-from npde.discretize.implicit_solves import changes_in, check_stated, march_solve, newton_solve
+from npde.discretize.implicit_solves import check_stated, march_solve, newton_solve
 from npde.discretize.linear import (
     NONLOCAL,
     classifier_of,
@@ -20,7 +20,6 @@ from npde.discretize.linear import (
     split_solve,
 )
 from npde.discretize.scheme import Implicit, Leapfrog, LinearSolve, RungeKutta, Splitting, TimeScheme
-from npde.discretize.steady import differs_by_sample
 from npde.model.problem import March
 from npde.symbolic import operators as op
 from npde.symbolic.classify import degrees, derivative_order, is_pointwise
@@ -144,11 +143,12 @@ def splitting(system: System, march: March, kind: Literal["lie", "strang"]) -> S
 
 
 def _split_solve(system: System, linear: Sequence[sp.Expr], march: March) -> LinearSolve:
-    """By transforms where the linear half is exact, else that of its Crank–Nicolson substep."""
+    """By transforms where the linear half is exact, else that of its Crank–Nicolson substep, by elimination or a Krylov method."""
     found = split_solve(system, linear)
-    if found.method != "fft":
-        return march_solve(system, linear, march)
-    return replace(found, per_sample=differs_by_sample(system, linear), varies=changes_in(linear, system))
+    whole = march_solve(system, linear, march)
+    if found.method == "fft" or whole.method == "fft":
+        return replace(found, per_sample=whole.per_sample, varies=whole.varies)
+    return whole
 
 
 def _goes_linear(term: Term, scheme: str, system: System) -> bool:
