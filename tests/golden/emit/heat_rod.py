@@ -131,14 +131,14 @@ def symbol_walls(
 
 
 def inverse_walls(symbol: Tensor, grid: tuple[int, ...], mirrors: tuple[tuple[int, int] | None, ...]) -> Tensor:
-    """The inverse of a symbol for each wave, [*frequencies, C, C]; waves that mirrored arrays have none of are left alone.
+    """The inverse of a symbol for each wave, [..., *frequencies, C, C]; waves that mirrored arrays have none of are left alone.
 
     Odd images have no mean, even ones no wave of two cells; odd at one end and even at the other, odd multiples of a period.
     """
     occurs = torch.ones((), dtype=torch.bool, device=symbol.device)
     for axis, (n, signs) in enumerate(zip(grid, mirrors, strict=True)):
         if signs is not None:
-            wave = torch.arange(symbol.shape[axis], device=symbol.device)
+            wave = torch.arange(symbol.shape[axis - len(grid) - 2], device=symbol.device)
             own = wave % 2 == 1 if signs[0] != signs[1] else wave != 0 if signs[0] < 0 else wave != n
             occurs = occurs & own.reshape(-1, *[1] * (len(grid) + 1 - axis))
     unit = torch.eye(symbol.shape[-1], dtype=symbol.dtype, device=symbol.device)
