@@ -4,7 +4,7 @@ Inside a layer of width w at the ends of an axis, d deep, with the time factor e
 
     ∂_x → (1/s) ∂_x,      s = 1 + i σ/k₀,      σ = (m + 1) ln(1/R)/(2 w) (d/w)^m
 
-Equations of second order in time for real fields get a damped layer instead, -2μ dt(u) on the right side, μ quadratic in d.
+Real fields of second order in time are in `wave_layers`.
 
 A wave e^{ik₀x} that enters the layer returns, in the continuous problem, with the amplitude R. The degree m is the order of the
 scheme (quadratic at order 2): the stretched solution has m continuous derivatives, and the stencils need as many. The field is zero
@@ -39,9 +39,6 @@ from npde.symbolic.variation import variation
 
 REFLECTION = 1e-6
 """R: what returns of a wave that enters a layer at a right angle."""
-
-DAMPED = 1e-3
-"""The same for a damped layer: a steeper one would reflect at its edge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +85,8 @@ def absorbed(system: System, grid: Grid) -> System:
     """
     if not system.problem.absorbing:
         return system
-    if all(u.part == "value" for u in system.unknowns) and system.is_second_order:
-        return _damped(system, grid)
     layers = layers_of(system, grid)
-    stretching = _Stretching(system, layers, calculus_of(system))
+    stretching = Stretching(system, layers, calculus_of(system))
     unknowns = frozenset(u.symbol for u in system.unknowns)
     classifier = Classifier(system.problem, stretching.calculus, dict(system.symbols), unknowns)
     rates, terms = [], []
@@ -111,7 +106,7 @@ def layers_of(system: System, grid: Grid) -> tuple[Layer, ...]:
         k0 = wave_number(system, grid, x, absorbing)
         degree = system.problem.numerics.order
         peak = (degree + 1) * math.log(1 / REFLECTION) / (2 * float(absorbing.width))
-        ends = (_exact(axis.lower), _exact(axis.upper), _exact(absorbing.width))
+        ends = (exact(axis.lower), exact(axis.upper), exact(absorbing.width))
         found.append(Layer(x, *ends, sp.Float(f"{peak / k0:.12g}"), degree))
     return tuple(found)
 
@@ -139,45 +134,16 @@ def _cells(width: float, axis: Axis) -> int:
     return max(0, math.ceil(width / float(axis.spacing) - 0.5 - 1e-9))
 
 
-def _exact(value: object) -> sp.Expr:
+def exact(value: object) -> sp.Expr:
+    """A number of the problem."""
     return sp.Float(value) if isinstance(value, float) else sp.Rational(value)
-
-
-# --- damping ----------------------------------------------------------------------------------------------------------
-
-
-def _damped(system: System, grid: Grid) -> System:
-    """Velocities damped inside the layers: `DAMPED` returns of a wave that enters at a right angle and turns at the end."""
-    unknowns = frozenset(u.symbol for u in system.unknowns)
-    classifier = Classifier(system.problem, calculus_of(system), dict(system.symbols), unknowns)
-    rates, terms = list(system.rates), list(system.terms)
-    for k, u in enumerate(system.unknowns):
-        if not u.is_velocity:
-            continue
-        field = next(j for j, v in enumerate(system.unknowns) if v.field == u.field and not v.is_velocity)
-        for absorbing in system.problem.absorbing:
-            axis = next(a for a in grid.axes if a.name == absorbing.coordinate)
-            x = next(s for s, m in system.symbols if m == CoordinateMeaning(axis.name))
-            speed = math.sqrt(
-                _size([_principal(t.expression, x) for t in system.terms[k] if t.order == 2], system, grid, field)
-            )
-            if not speed > 0:
-                raise Refused(codes.ABSORBING.at(absorbing.span, why=f"'{u.field}' is no wave along '{axis.name}'"))
-            width = _exact(absorbing.width)
-            peak = sp.Float(f"{3 * speed * math.log(1 / DAMPED) / float(absorbing.width):.12g}")
-            below = op.Relu(_exact(axis.lower) + width - x) / width
-            above = op.Relu(x - _exact(axis.upper) + width) / width
-            damping = -peak * (below**2 + above**2) * u.symbol
-            rates[k] = rates[k] + damping
-            terms[k] = (*terms[k], classifier.term(damping, absorbing.span))
-    return replace(system, rates=tuple(rates), terms=tuple(terms))
 
 
 # --- stretching -------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class _Stretching:
+class Stretching:
     """Terms of a complex system, inside layers. A real expression e, linear in the fields, is the real part of a complex one E,
     whose imaginary part is e of (im, -re) in place of (re, im)."""
 
@@ -307,8 +273,8 @@ def wave_number(system: System, grid: Grid, x: sp.Symbol, absorbing: Absorbing) 
     squares = []
     for k in parts:
         rates = [system.terms[k], system.terms[k + 1]]
-        below = _size([_principal(t.expression, x) for terms in rates for t in terms if t.order == 2], system, grid, k)
-        above = _size([t.expression for terms in rates for t in terms if not t.order and t.linear], system, grid, k)
+        below = size([principal(t.expression, x) for terms in rates for t in terms if t.order == 2], system, grid, k)
+        above = size([t.expression for terms in rates for t in terms if not t.order and t.linear], system, grid, k)
         squares.append(above / below if below else 0.0)
     if not min(squares) > 0:
         raise Refused(codes.ABSORBING.at(absorbing.span, why="the equation has no wave number"))
@@ -327,7 +293,7 @@ def _initial_wave_number(system: System, grid: Grid, x: sp.Symbol, absorbing: Ab
     return math.sqrt(slopes / whole) if slopes > 0 and whole > 0 else 2 * math.pi / float(absorbing.width)
 
 
-def _size(parts: list[sp.Expr], system: System, grid: Grid, index: int) -> float:
+def size(parts: list[sp.Expr], system: System, grid: Grid, index: int) -> float:
     """Mean modulus over the domain of the coefficient of an unknown in real and imaginary part of its equation, `parts`."""
     calculus = calculus_of(system)
     direction = {u.symbol: sp.Integer(int(k == index)) for k, u in enumerate(system.unknowns)}
@@ -343,14 +309,14 @@ def _size(parts: list[sp.Expr], system: System, grid: Grid, index: int) -> float
     return float(np.sqrt(total).mean())
 
 
-def _principal(e: sp.Expr, x: sp.Symbol) -> sp.Expr:
+def principal(e: sp.Expr, x: sp.Symbol) -> sp.Expr:
     """The coefficient of a derivative along x: derivatives along it dropped, those along other axes zero."""
     match e:
         case op.Diff() | op.FaceDiff():
-            return _principal(e.args[0], x) if e.args[1] == x else ZERO
+            return principal(e.args[0], x) if e.args[1] == x else ZERO
         case op.Lap():
-            return _principal(e.args[0], x)
+            return principal(e.args[0], x)
         case sp.Add() | sp.Mul():
-            return e.func(*(_principal(a, x) for a in e.args))
+            return e.func(*(principal(a, x) for a in e.args))
         case _:
             return e

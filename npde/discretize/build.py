@@ -13,7 +13,7 @@ from npde.diagnostics import Collector, InternalError
 from npde.diagnostics.catalogue import numerics as numerics_codes
 from npde.diagnostics.catalogue import stability as codes
 from npde.discretize import ghosts, stable, support, tableaux, verdict
-from npde.discretize.absorbing import absorbed, ghosts_behind, layer_cells
+from npde.discretize.absorbing import ghosts_behind, layer_cells
 from npde.discretize.choose import choose
 from npde.discretize.halo import Halo, halo
 from npde.discretize.mirrors import is_symmetric, mirroring
@@ -38,6 +38,7 @@ from npde.discretize.stability import Assessment, assess
 from npde.discretize.steady import solve_name, steady
 from npde.discretize.steps import automatic_steps, stated_steps
 from npde.discretize.upwind import upwinded
+from npde.discretize.wave_layers import with_layers
 from npde.model.limits import MAX_STEPS
 from npde.model.problem import Coordinate, March, Side
 from npde.symbolic.refusal import Refused
@@ -60,7 +61,7 @@ def build(system: System) -> Scheme:
     collector.raise_errors()
     grid = grid_of(system)
     original = system
-    system = _attempt(collector, lambda: absorbed(original, grid)) or original
+    system = _attempt(collector, lambda: with_layers(original, grid)) or original
     collector.raise_errors()
     read = halo([*system.rates, *(p for o in system.outputs for p in o.parts)], system, problem.numerics.order)
     support.check_cells(system, grid, read, collector)
