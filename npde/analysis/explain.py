@@ -18,6 +18,7 @@ from npde.analysis.text import (
     wall_text,
 )
 from npde.discretize.scheme import Scheme
+from npde.discretize.wave_layers import is_of_layers
 from npde.graph import LayerGraph, Parameter, SubModule
 from npde.graph.cost import parameter_count
 from npde.graph.layers import StencilLayer
@@ -113,6 +114,13 @@ def layers(scheme: Scheme) -> Iterator[str]:
             depth = f"(depth/{exact_text(absorbing.width)})^{degree}"
             yield f"    d/d{name} becomes (1/s) d/d{name}, s = 1 + {formula(strength)}*i*{depth}; coefficients are constant inside"
             yield "    of a wave that enters at a right angle 1e-6 returns, but for discretization"
+    if scheme.layers and not stretches:
+        held = [u.symbol.name for u in scheme.system.unknowns if is_of_layers(scheme.system, u)]
+        if held:
+            yield f"    matched: {', '.join(held)} belong to the layers, zero at the start; coefficients are constant inside"
+            yield "    of a wave that enters at a right angle 1e-6 returns, but for discretization"
+        else:
+            yield "    damped, which is not matched: a wave of the layer's width returns with 5 %"
 
 
 def network(graph: LayerGraph, analysis: Analysis) -> Iterator[str]:

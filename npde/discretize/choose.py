@@ -20,6 +20,7 @@ from npde.discretize.linear import (
     split_solve,
 )
 from npde.discretize.scheme import Implicit, Leapfrog, LinearSolve, RungeKutta, Splitting, TimeScheme
+from npde.discretize.wave_layers import is_of_layers
 from npde.model.problem import March
 from npde.symbolic import operators as op
 from npde.symbolic.classify import degrees, derivative_order, is_pointwise
@@ -86,7 +87,9 @@ def leapfrog(system: System, march: March) -> Leapfrog:
 def _second_order(system: System, march: March, reads: Sequence[Sequence[int]]) -> Leapfrog:
     if not system.is_second_order:
         first = next(u for u in system.unknowns if u.field not in {v.field for v in system.unknowns if v.is_velocity})
-        why = f"'{first.field}' is of first order in time beside fields of second order"
+        added = is_of_layers(system, first)
+        what = "what absorbing layers add" if added else f"'{first.field}'"
+        why = f"{what} is of first order in time beside fields of second order"
         raise Refused(codes.LEAPFROG.at(march.span, why=why, hint="use `march rk4`."))
     kicked = tuple(k for k, u in enumerate(system.unknowns) if u.is_velocity)
     for k in kicked:

@@ -76,10 +76,9 @@ def with_layers(system: System, grid: Grid) -> System:
     return system
 
 
-def is_matched(system: System) -> bool:
-    """Whether a system with layers has the further unknowns of matched ones."""
-    declared = {f.name for f in system.problem.fields}
-    return any(u.field not in declared for u in system.unknowns)
+def is_of_layers(system: System, unknown: Unknown) -> bool:
+    """Whether an unknown was added by absorbing layers: no field has its name."""
+    return all(f.name != unknown.field for f in system.problem.fields)
 
 
 def _profiles(system: System, grid: Grid, k: int, strength: float) -> Profiles:

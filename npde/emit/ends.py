@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from npde.discretize.wave_layers import is_of_layers
 from npde.emit.blocks import write_body
 from npde.emit.constants import called
-from npde.emit.fixed import CHECK_INPUTS, CHECK_STATE, PACK, UNPACK
+from npde.emit.fixed import CHECK_INPUTS, CHECK_STATE, PACK, PACK_LAYERS, UNPACK
 from npde.emit.nodes import NodeEmitter
 from npde.emit.outputs import OutputWriter, arranged
 from npde.graph.graph import Block, inputs_of
@@ -90,7 +91,8 @@ class EndsWriter(OutputWriter):
 
     def write_pack(self) -> None:
         """`pack` and `unpack`."""
-        self.w.block(PACK)
+        added = [u.field for u in self.graph.scheme.system.unknowns if is_of_layers(self.graph.scheme.system, u)]
+        self.w.block(PACK_LAYERS.replace("LAYERS", repr(tuple(added)).replace("'", '"')) if added else PACK)
         self.w.line()
         self.w.block(UNPACK)
         self.w.line()

@@ -67,6 +67,17 @@ def pack(self, **fields: Tensor) -> Tensor:
     return torch.cat(parts, dim=1)
 '''
 
+PACK_LAYERS = PACK.replace(
+    """        if name not in fields:
+""",
+    """        if name in LAYERS and name not in fields:  # absorbing layers are empty at the start
+            parts.append(torch.zeros_like(parts[0][:, :1]))
+            continue
+        if name not in fields:
+""",
+)
+"""The same where absorbing layers have unknowns of their own."""
+
 UNPACK = '''
 def unpack(self, state: Tensor) -> dict[str, Tensor]:
     """The fields of states [..., C, *grid] by name, complex where they are; scalar ones without a channel axis."""

@@ -2,7 +2,7 @@
 
 A complex field is two real unknowns; `dtt(u)` is reduced to `∂_τ u = u_t, ∂_τ u_t = …` and remembered. The order of
 `unknowns` is the channel order of every state: fields in order of declaration (real part then imaginary part, each with all
-its components), then the velocities in the same layout.
+its components), then the velocities in the same layout, then what absorbing layers add (`npde.discretize.wave_layers`).
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ ABSORBING = Code(
     "An 'absorbing' layer is not supported here: {why}.",
     "no wave that a layer could absorb",
     "Layers absorb waves: of complex fields, steady (`lap(u) + k^2*u = s`) or marched (Schroedinger), by complex stretching, for "
-    "which equations are linear wherever they hold derivatives; of real fields of second order in time by damping.",
+    "which equations are linear wherever they hold derivatives; of real fields of second order in time, by auxiliary fluxes.",
     heat(boundary="boundary absorbing(0.1)"),
 )
 LAP_AT_WALL = Code(
