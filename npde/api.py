@@ -186,6 +186,7 @@ class Model:
         backend: Literal["auto", "torch", "native"] = "auto",
         compile: bool = False,
         checkpoint: int | None = None,
+        memory: int | str | None = None,
     ) -> LiveModule:
         """The network of the model, a `torch.nn.Module`.
 
@@ -204,19 +205,22 @@ class Model:
             compile: give one step to `torch.compile` and loop over it; ready after seconds, then faster on large grids.
             checkpoint: k: in training, keep the state of every k-th step alone and make what lies between again. √steps needs
                 the least memory; about a third more time.
+            memory: bytes, or a size such as "200 MB", that a march and its gradient may add to what the process holds: as much
+                is kept as fits, the rest is made again.
 
         Raises:
-            DiagnosticError: the text has errors, or an override does not fit it.
+            DiagnosticError: the text has errors, or an override does not fit it. A march raises N1022 where `memory` is too small.
             OptionError: an argument cannot be understood.
         """
         if backend not in ("auto", "torch", "native"):
             raise settings.OptionError(f"'backend' is 'auto', 'torch' or 'native', not {backend!r}.")
-        settings.check_checkpoint(checkpoint)
+        budget = settings.memory(memory)
+        settings.check_checkpoint(checkpoint, budget)
         recipe = self._recipe(
             network=network, free=free, grid=grid, order=order, march=march, set=set, extent=extent
         )  # fmt: skip
         return recipe.rebuild(device=device_of(device), dtype=_dtype(dtype), generator=generator, backend=backend,
-                              compiled=compile, checkpoint=checkpoint)  # fmt: skip
+                              compiled=compile, checkpoint=checkpoint, memory=budget)  # fmt: skip
 
     def _recipe(self, network: str | None = None, free: str = "none", **overrides: Any) -> Recipe:
         values = settings.overrides(**overrides)

@@ -32,8 +32,8 @@ class Recipe:
         return Compilation(self.source, self.overrides, self.options)
 
     def rebuild(self, *, backend: str = "auto", **factory: Any) -> LiveModule:
-        """A live module with start values; `device`, `dtype`, `generator` as `torch.nn.Module`s take them; `compiled` and
-        `checkpoint` say how it marches.
+        """A live module with start values; `device`, `dtype`, `generator` as `torch.nn.Module`s take them; `compiled`,
+        `checkpoint` and `memory` say how it marches.
 
         `backend` is what marches: "torch", "native", or "auto".
 
@@ -68,6 +68,16 @@ class Recipe:
         from npde.analysis.admission import admit_march
 
         admit_march(module, self._numbers_kept, batch, steps, every, grad=grad)
+
+    def lengths(self, module: LiveModule, batch: int, steps: int, every: int | None, memory: int) -> tuple[int, ...]:
+        """Lengths of nested segments with which a march and its gradient add at most `memory` bytes.
+
+        Raises:
+            DiagnosticError: N1022, where none do.
+        """
+        from npde.analysis.budget import lengths
+
+        return lengths(module, batch, steps, every, memory)
 
     @cached_property
     def _numbers_kept(self) -> int:

@@ -25,6 +25,10 @@ MAGNITUDE = 307
 DIGITS = 100
 NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 NUMBER = re.compile(r"([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d+))?", re.ASCII)
+SIZE = re.compile(r"([\d.eE+]+?)\s*([kKMGT]?i?B|)", re.ASCII)
+UNITS = {"": 1, "b": 1} | {
+    prefix + unit: base**k for unit, base in (("b", 1000), ("ib", 1024)) for k, prefix in enumerate("kmgt", start=1)
+}
 Value = TypeVar("Value")
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
@@ -75,10 +79,33 @@ def network_kind(name: str | None) -> NetworkKind | None:
     return cast(NetworkKind | None, name)
 
 
-def check_checkpoint(steps: Any) -> None:
-    """Raises OptionError unless it is None or a number of steps."""
+def check_checkpoint(steps: Any, memory: int | None = None) -> None:
+    """Raises OptionError unless it is None, or a number of steps and there is no budget."""
     if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
         raise OptionError(f"'checkpoint' is a number of steps such as 10, not {steps!r}.")
+    if steps is not None and memory is not None:
+        raise OptionError("'checkpoint' and 'memory' both say what a march keeps; give one of them.")
+
+
+def memory(value: Any) -> int | None:
+    """Bytes: a whole number, or text such as `200 MB` or `1.5 GiB` (kB, MB, GB are powers of 1000, KiB, MiB, GiB of 1024).
+
+    Raises:
+        OptionError: it is neither, or below one byte.
+    """
+    if value is None:
+        return None
+    example = "'memory' is a number of bytes, or a size such as '200 MB' or '1.5 GiB'"
+    match = SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is not None:
+        size = number(match[1], "memory", "200 MB") * UNITS[match[2].lower()]
+    elif isinstance(value, int) and not isinstance(value, bool):
+        size = Fraction(value)
+    else:
+        raise OptionError(f"{example}, not {_short(repr(value))}.")
+    if size < 1:
+        raise OptionError(f"{example}, not {_short(repr(value))}.")
+    return int(size)
 
 
 def plain(values: Overrides) -> dict[str, Any]:

@@ -21,8 +21,10 @@ def live_module(
     seed: int,
     which: Literal["best", "latest", "start"] = "best",
     compiled: bool = False,
+    memory: int | None = None,
 ) -> LiveModule:
-    """The module of a file or folder, on a device; `compiled` gives its step to torch.compile.
+    """The module of a file or folder, on a device; `compiled` gives its step to torch.compile, `memory` bounds what a march with
+    gradients adds.
 
     Raises:
         DiagnosticError: the file or folder is wrong.
@@ -39,7 +41,7 @@ def live_module(
     if not Path(file).is_dir():
         generator = torch.Generator().manual_seed(seed)
         made = recipe(file, overrides, free)
-        net = made.rebuild(dtype=numbers, generator=generator, compiled=compiled).to(device=place)
+        net = made.rebuild(dtype=numbers, generator=generator, compiled=compiled, memory=memory).to(device=place)
         report.warnings(made.compilation)
         return net
     if any(overrides.values()) or free != "none":
@@ -49,6 +51,8 @@ def live_module(
     module = open_folder(file, which).to(device=place, dtype=numbers)
     if compiled:
         module.compile_step()
+    if memory is not None:
+        module.limit_memory(memory)
     return module
 
 

@@ -24,7 +24,7 @@ from torch import nn
 
 from npde.diagnostics import InternalError, NpdeError
 from npde.emit.allowed import check
-from npde.emit.rollout import Options, Rollout
+from npde.emit.rollout import Options, Rollout, held
 
 if TYPE_CHECKING:
     from npde.emit.recurrent import Recurrent
@@ -42,6 +42,9 @@ class Origin(Protocol):
 
     def admit(self, module: LiveModule, batch: int, steps: int, every: int | None, *, grad: bool) -> None:
         """Raises if a march of the module needs more memory than there is."""
+
+    def lengths(self, module: LiveModule, batch: int, steps: int, every: int | None, memory: int) -> tuple[int, ...]:
+        """Lengths of nested segments with which a march and its gradient add at most `memory` bytes."""
 
 
 class Backend(Protocol):
@@ -67,6 +70,7 @@ def instantiate(
     origin: Origin | None = None,
     compiled: bool = False,
     checkpoint: int | None = None,
+    memory: int | None = None,
     backend: Backend | None = None,
 ) -> LiveModule:
     """The module that `source` defines, as an instance of `graph.class_name` and of `LiveModule`.
@@ -77,7 +81,7 @@ def instantiate(
         device, dtype: of parameters and buffers; torch's defaults when left out.
         generator: draws random start values; torch's own when left out.
         origin: lets the module be pickled and saved.
-        compiled, checkpoint: how it marches, see `npde.emit.rollout`.
+        compiled, checkpoint, memory: how it marches, see `npde.emit.rollout`.
         backend: what marches instead of the emitted loop.
 
     Raises:
@@ -90,7 +94,7 @@ def instantiate(
     with _generator_untouched(generator is not None):
         module: LiveModule = live(device=device, dtype=dtype, generator=generator)
     module._npde = _Parts(graph, source, origin, backend)
-    module._rollout = Options(compiled, checkpoint)
+    module._rollout = Options(compiled, checkpoint, memory)
     return module
 
 
@@ -209,9 +213,19 @@ class LiveModule(Rollout, nn.Module):
         if not torch.compiler.is_compiling() and self._npde.origin is not None:
             learns = state.requires_grad or any(p.requires_grad for p in self.parameters())
             saves = torch.is_grad_enabled() and learns
-            held = self._rollout.held(steps) if saves else steps
-            self._npde.origin.admit(self, len(state), held, every, grad=saves)
+            kept = held(steps, self._lengths(len(state), steps, every)) if saves else steps
+            self._npde.origin.admit(self, len(state), kept, every, grad=saves)
         return super()._march(state, sequence, c, steps, every, *read)
+
+    def _lengths(self, batch: int, steps: int, every: int | None) -> tuple[int, ...]:
+        """Lengths of the segments, the outermost first, of which a march with gradients keeps the first states alone."""
+        options, origin = self._rollout, self._npde.origin
+        if options.memory is None or origin is None or steps == 0:
+            return () if options.every is None else (options.every,)
+        key = (batch, steps, every, next(self.parameters(), torch.empty(0)).dtype)
+        if key not in options.lengths:
+            options.lengths[key] = origin.lengths(self, batch, steps, every, options.memory)
+        return options.lengths[key]
 
     def __setattr__(self, name: str, value: Any) -> None:
         """`net.V = 0.2` sets the values of an unconstrained learned array, as properties do for constrained ones."""

@@ -6,12 +6,13 @@ Both keep the emitted step and replace the loop around it:
   ten microseconds a step, which pays for grids of a few thousand points and more.
 - checkpointed: of every `k` steps autograd keeps the first state alone and makes the rest again when it goes back
   (Griewank and Walther, Algorithm 799, in its one-level form), so n steps hold about n/k states and the activations of k steps.
+  Several lengths nest: segments of segments. `memory` asks for as few as fit into that many bytes.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import torch
@@ -25,23 +26,29 @@ Read = Callable[..., tuple[Tensor, ...]]
 class Options:
     """Of one module; a copy of the module compiles anew."""
 
-    __slots__ = ("advance", "compiled", "every")
+    __slots__ = ("advance", "compiled", "every", "lengths", "memory")
 
-    def __init__(self, compiled: bool = False, every: int | None = None):
-        self.compiled, self.every = compiled, every
+    def __init__(self, compiled: bool = False, every: int | None = None, memory: int | None = None):
+        self.compiled, self.every, self.memory = compiled, every, memory
         self.advance: Callable[..., Carry] | None = None
+        self.lengths: dict[Hashable, tuple[int, ...]] = {}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Options:
-        return Options(self.compiled, self.every)
-
-    def held(self, steps: int) -> int:
-        """Steps whose memory a march holds when gradients are wanted, at most: those of a segment, and a state of each segment."""
-        return steps if self.every is None else min(steps, self.every - (-steps // self.every))
+        return Options(*self.plain)
 
     @property
-    def plain(self) -> tuple[bool, int | None]:
+    def plain(self) -> tuple[bool, int | None, int | None]:
         """As a pickle holds them."""
-        return self.compiled, self.every
+        return self.compiled, self.every, self.memory
+
+
+def held(steps: int, lengths: tuple[int, ...]) -> int:
+    """Steps whose memory a march holds at most when gradients are wanted: those of a segment, and a state of each segment."""
+    total = 0
+    for length in lengths:
+        total += -(-steps // length)
+        steps = min(steps, length)
+    return total + steps
 
 
 class Rollout:
@@ -51,23 +58,36 @@ class Rollout:
 
     def compile_step(self) -> None:
         """From now on marches in torch compile one step, with `torch.compile`, and loop over it."""
-        self._rollout = Options(True, self._rollout.every)
+        _, *kept = self._rollout.plain
+        self._rollout = Options(True, *kept)
+
+    def limit_memory(self, memory: int | None) -> None:
+        """From now on marches with gradients add at most so many bytes."""
+        self._rollout = Options(self._rollout.compiled, None, memory)
 
     def _march(
         self, state: Tensor, sequence: Any, c: Any, steps: int, every: int | None, read: Read | None = None
     ) -> tuple[Tensor, Tensor | None, tuple[Tensor, ...]]:
         """As the emitted method, which runs where neither option is set and under torch.compile or torch.export."""
         options = self._rollout
-        saves = options.every is not None and torch.is_grad_enabled()
-        if torch.compiler.is_compiling() or not (options.compiled or saves):
+        lengths = self._lengths(len(state), steps, every) if torch.is_grad_enabled() else ()  # type: ignore[attr-defined]
+        if torch.compiler.is_compiling() or not (options.compiled or lengths):
             return super()._march(state, sequence, c, steps, every, read)  # type: ignore[misc]
-        length = options.every if saves and options.every is not None else max(steps, 1)
         advance = self._advance_compiled if options.compiled else self._advance  # type: ignore[attr-defined]
 
-        def segment(carry: Carry, first: int) -> tuple[Carry, list[Tensor], list[tuple[Tensor, ...]]]:
+        # A nested checkpoint drops what it was handed only where that is a tensor, not where it holds some.
+        def march(
+            first: int, last: int, inner: tuple[int, ...], *carry: Tensor
+        ) -> tuple[Carry, list[Tensor], list[tuple[Tensor, ...]]]:
             frames: list[Tensor] = []
             readings: list[tuple[Tensor, ...]] = []
-            for n in range(first, min(first + length, steps)):
+            for n in range(first, last, inner[0] if inner else 1):
+                if inner:
+                    segment = (n, min(n + inner[0], last), inner[1:], *carry)
+                    carry, more, seen = checkpoint(march, *segment, use_reentrant=False, preserve_rng_state=False)
+                    frames += more
+                    readings += seen
+                    continue
                 p = None if sequence is None else type(sequence)(*(v[n] for v in sequence))
                 carry = advance(carry, p, c, n)
                 if every is not None and (n + 1) % every == 0:
@@ -76,19 +96,8 @@ class Rollout:
                     readings.append(read(carry[0], p, c))
             return carry, frames, readings
 
-        carry = self._begin(state)  # type: ignore[attr-defined]
-        frames: list[Tensor] = [state]
-        readings: list[tuple[Tensor, ...]] = []
-        for first in range(0, steps, length):
-            arguments = (carry, first)
-            carry, more, read_here = (
-                checkpoint(segment, *arguments, use_reentrant=False, preserve_rng_state=False)
-                if saves
-                else segment(*arguments)
-            )
-            frames += more
-            readings += read_here
-        stacked = torch.stack(frames, dim=1) if every is not None else None
+        carry, frames, readings = march(0, steps, lengths, *self._begin(state))  # type: ignore[attr-defined]
+        stacked = torch.stack([state, *frames], dim=1) if every is not None else None
         return carry[0], stacked, tuple(torch.stack(r, dim=1) for r in zip(*readings, strict=True))
 
     def _advance_compiled(self, carry: Carry, p: Any, c: Any, n: int) -> Carry:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from npde.diagnostics.quantities import human as human
+
 SHARE = 0.8
 """Of what is free, the part that one file may take."""
 
@@ -12,15 +14,6 @@ SHARE = 0.8
 def available_bytes() -> int:
     """Bytes that can be allocated: the least of what the machine has free and what its cgroups leave."""
     return min(_machine(), _cgroup())
-
-
-def human(count: float) -> str:
-    """`1.5 GiB`: a number of bytes for people."""
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if count < 1024 or unit == "TiB":
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    raise AssertionError
 
 
 def _machine() -> int:

@@ -7,12 +7,13 @@ from math import prod
 
 import sympy as sp
 
+from npde.native.c_back import MARCH_BACK
 from npde.native.c_bands import BANDS, NO_BANDS
 from npde.native.c_expression import Real, powers
 from npde.native.c_kernel import KernelWriter
 from npde.native.c_layout import CHUNK, Layout
 from npde.native.c_loops import HEIGHTS
-from npde.native.c_march import COMMON, COPY_IN, MARCH, MARCH_BACK, RECORD, STRUCTS
+from npde.native.c_march import COMMON, COPY_IN, MARCH, RECORD, STRUCTS
 from npde.native.c_vector import vectors
 from npde.native.program import Program
 from npde.native.values import Fill, Map, Values

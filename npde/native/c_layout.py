@@ -54,6 +54,11 @@ class Layout:
         return _up(prod(self.extent(a) for a, v in enumerate(varies) if v), self.lanes) + self.lanes
 
     @property
+    def padded(self) -> int:
+        """Entries of an array that varies along all axes."""
+        return self.size((True,) * len(self.grid))
+
+    @property
     def cells(self) -> int:
         return prod(self.grid)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from npde.emit.live import LiveModule
 from npde.native.operators import march
-from npde.native.runtime import REAL
+from npde.native.runtime import REAL, planned
 from npde.native.values import Argument
 
 Read = Callable[..., tuple[Tensor, ...]]
@@ -37,9 +37,22 @@ class NativeModule(LiveModule):
         ]
         wanted = [k for k, t in enumerate(given) if t.requires_grad] if torch.is_grad_enabled() else []
         keeps = torch.is_grad_enabled() and (state.requires_grad or bool(wanted))
-        keep = (self._rollout.every or segment(steps)) if keeps else 0
         frames_every = 1 if read is not None else every or 0
-        final, frames, _ = march(state, given, " ".join(map(str, wanted)), runtime.key, steps, frames_every, keep)
+        words, keep, slots = " ".join(map(str, wanted)), 0, 0
+        if keeps:
+            options, size = self._rollout, sum(t.nbytes for t in given)
+            keep, slots = planned(
+                runtime.key,
+                tuple(state.shape),
+                state.dtype,
+                words,
+                steps,
+                frames_every,
+                options.every,
+                options.memory,
+                size,
+            )
+        final, frames, _ = march(state, given, words, runtime.key, steps, frames_every, keep, slots)
         if read is None:
             return final, frames if every else None, ()
         readings = [
@@ -90,8 +103,3 @@ class NativeModule(LiveModule):
             numbers = numbers % axis.cells
         spacing = float(axis.upper - axis.lower) / axis.cells
         return (float(axis.lower) + spacing * numbers).to(state)
-
-
-def segment(steps: int) -> int:
-    """Steps between two saved states: √n, so that as many are saved as are computed again at once."""
-    return max(1, math.isqrt(max(steps, 1)))

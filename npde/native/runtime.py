@@ -6,19 +6,31 @@ import ctypes
 import math
 import threading
 from dataclasses import dataclass, field
+from typing import Any
 from weakref import WeakValueDictionary
 
 import torch
 from torch import Tensor
 
 from npde.diagnostics import NpdeError
+from npde.emit.budget import too_small
 from npde.native import build
+from npde.native.arena import Arena
 from npde.native.c_driver import CFile
 from npde.native.c_expression import Real
 from npde.native.kernels import Kernels
+from npde.native.segments import Costs, Plan, fastest, least, usual
 from npde.native.values import Argument
 
 REAL: dict[torch.dtype, Real] = {torch.float32: "float", torch.float64: "double"}
+
+
+COPIES = 4
+"""Arrays of the size of a state, of the frames, or of an argument, that a march and its gradient have at once: what is returned,
+its gradient, and both once more in passing."""
+
+SPARE = 2**16
+"""Bytes of small arrays."""
 
 
 class NativeError(NpdeError):
@@ -33,6 +45,7 @@ class Runtime:
     kernels: Kernels
     key: str
     depth: int = -1
+    arena: Arena = field(default_factory=Arena)
     _built: dict[object, tuple[CFile, ctypes.CDLL]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -43,6 +56,27 @@ class Runtime:
     def backward(self, dtype: torch.dtype, wanted: frozenset[int]) -> tuple[CFile, ctypes.CDLL]:
         """The gradient of the march with respect to the state and the arguments `wanted`."""
         return self._get((dtype, wanted), lambda: self.kernels.backward(REAL[dtype], wanted))
+
+    def costs(
+        self, shape: tuple[int, ...], dtype: torch.dtype, wanted: frozenset[int], steps: int, every: int
+    ) -> tuple[Costs, int]:
+        """Bytes of what a plan may choose of, and of all else that a march and its gradient add beside their arguments."""
+        file, library = self.backward(dtype, wanted)
+        count, size = teams(shape[0], file.layout.units)
+        carried, number = self.kernels.carried, dtype.itemsize
+        saved = shape[0] * carried * math.prod(shape[2:]) * number
+        costs = Costs(saved, count * carried * file.layout.padded * number, self.more)
+        like = torch.empty(shape, dtype=dtype, device="meta")
+        returned = like.nbytes + math.prod(frames_shape(like, steps, every)) * number
+        collected = sum(t.nbytes for t in collectors(file, self.kernels.arguments, steps, shape[0], count, like))
+        working = _bytes(self.forward(dtype)[1].npde_march_bytes, steps, count, size, self.depth)
+        working += _bytes(library.npde_march_back_bytes, 0, 0, count, size)
+        return costs, COPIES * returned + collected + working + SPARE
+
+    @property
+    def more(self) -> int:
+        """Arrays that the way back needs beside those of a segment's states."""
+        return int(any(p.name == "finish" for p in self.kernels.programs))
 
     def _get(self, key: object, make) -> tuple[CFile, ctypes.CDLL]:  # type: ignore[no-untyped-def]
         with self._lock:
@@ -68,6 +102,37 @@ def runtime(key: str) -> Runtime:
     return found
 
 
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def planned(
+    key: str, shape: tuple[int, ...], dtype: torch.dtype, wanted: str, steps: int, every: int, keep: int | None,
+    memory: int | None, given: int,
+) -> tuple[int, int]:  # fmt: skip
+    """Steps between saved states, and arrays for what the gradient makes again.
+
+    Args:
+        key: of the runtime.
+        shape, dtype: of the state.
+        wanted: numbers of the arguments whose gradients are asked for.
+        steps, every: of the march.
+        keep: the first of the results, where it is given.
+        memory: bytes that the march and its gradient may add, where that is given.
+        given: bytes of all arguments.
+
+    Raises:
+        DiagnosticError: N1022, the budget is too small.
+    """
+    made = runtime(key)
+    plan = usual(steps, made.more) if keep is None else Plan.all_kept(keep, made.more)
+    if memory is not None and steps and math.prod(shape):
+        costs, fixed = made.costs(shape, dtype, frozenset(map(int, wanted.split())), steps, every)
+        fixed += COPIES * given
+        found = fastest(steps, costs, memory - fixed)
+        if found is None:
+            raise too_small(made.kernels.graph, memory, fixed + least(steps, costs))
+        plan = found
+    return plan.keep, plan.slots
+
+
 def teams(batch: int, units: int) -> tuple[int, int]:
     """How many teams of how many threads: samples side by side when there are enough, else rows of one sample."""
     threads = max(torch.get_num_threads(), 1)
@@ -91,18 +156,18 @@ def march(
     if batch == 0 or math.prod(grid) == 0:
         return final, frames, saved
     count, size = teams(batch, file.layout.units)
-    failed = library.npde_march(
-        _pointer(state), _pointers(given), _pointer(final), _pointer(frames), _pointer(saved),
-        *map(ctypes.c_long, (batch, steps, every, keep)), count, size, ctypes.c_long(made.depth),
-    )  # fmt: skip
-    if failed:
-        raise NativeError("There is not enough memory for a native march.")
+    needed = _bytes(library.npde_march_bytes, steps, count, size, made.depth)
+    with made.arena.memory(needed, (library._name, needed, count, size)) as (memory, is_clean):
+        library.npde_march(
+            _pointer(state), _pointers(given), _pointer(final), _pointer(frames), _pointer(saved),
+            *map(ctypes.c_long, (batch, steps, every, keep)), count, size, ctypes.c_long(made.depth), memory, int(is_clean),
+        )  # fmt: skip
     return final, frames, saved
 
 
 def march_back(
     saved: Tensor, final_bar: Tensor, frames_bar: Tensor, arguments: list[Tensor], key: str, wanted: list[int],
-    steps: int, every: int, keep: int,
+    steps: int, every: int, keep: int, slots: int,
 ) -> list[Tensor]:  # fmt: skip
     """The gradients of `march`: of the state, then of each wanted argument."""
     made = runtime(key)
@@ -116,35 +181,35 @@ def march_back(
     state_bar = torch.empty_like(final_bar)
     count, size = teams(batch, file.layout.units)
     adjoints = [p for p in file.programs if p.name.endswith("_adjoint")]
-    collectors = _collectors(file, made.kernels.arguments, steps, batch, count, final_bar)
+    sums_and_fields = collectors(file, made.kernels.arguments, steps, batch, count, final_bar)
     accumulators = [a for p in adjoints for a in p.accumulators]
     entries: list[int] = []
     sums: list[int] = []
     fields: list[int] = []
-    for accumulator, tensor in zip(accumulators, collectors, strict=True):
+    for accumulator, tensor in zip(accumulators, sums_and_fields, strict=True):
         argument = made.kernels.arguments[accumulator.argument]
         is_sum = accumulator.box is None
         entries += [is_sum, argument.per_step, argument.batch, 0 if is_sum else tensor.stride(1)]
         sums.append(tensor.data_ptr() if is_sum else 0)
         fields.append(0 if is_sum else tensor.data_ptr())
-    failed = library.npde_march_back(
-        _pointer(saved), _pointers(given), _pointer(final_bar), _pointer(frames_bar), _pointer(state_bar),
-        (ctypes.c_void_p * (len(sums) + 1))(*sums), (ctypes.c_void_p * (len(sums) + 1))(*fields),
-        (ctypes.c_long * (4 * len(sums) + 1))(*entries), *map(ctypes.c_long, (len(sums), batch, steps, every, keep)),
-        count, size,
-    )  # fmt: skip
-    if failed:
-        raise NativeError("There is not enough memory for the gradient of a native march.")
+    needed = _bytes(library.npde_march_back_bytes, len(sums), slots, count, size)
+    with made.arena.memory(needed, (library._name, needed, count, size)) as (memory, is_clean):
+        library.npde_march_back(
+            _pointer(saved), _pointers(given), _pointer(final_bar), _pointer(frames_bar), _pointer(state_bar),
+            (ctypes.c_void_p * (len(sums) + 1))(*sums), (ctypes.c_void_p * (len(sums) + 1))(*fields),
+            (ctypes.c_long * (4 * len(sums) + 1))(*entries),
+            *map(ctypes.c_long, (len(sums), batch, steps, every, keep, slots)), count, size, memory, int(is_clean),
+        )  # fmt: skip
     found = [torch.zeros_like(given[k]) for k in wanted]
     places = {k: n for n, k in enumerate(wanted)}
-    for accumulator, tensor in zip(accumulators, collectors, strict=True):
+    for accumulator, tensor in zip(accumulators, sums_and_fields, strict=True):
         argument = made.kernels.arguments[accumulator.argument]
         target = found[places[accumulator.argument]][:, :, accumulator.element]
         target += _collected(file, argument, accumulator.box, tensor).to(target.dtype)
     return [state_bar, *found]
 
 
-def _collectors(
+def collectors(
     file: CFile, arguments: tuple[Argument, ...], steps: int, batch: int, count: int, like: Tensor
 ) -> list[Tensor]:
     """Zeros for each accumulator: [steps or 1, batch, units] in double, or [steps or 1, batch or teams, padded array]."""
@@ -156,7 +221,7 @@ def _collectors(
             argument = arguments[accumulator.argument]
             rows = steps if argument.per_step else 1
             if accumulator.box is None:
-                made.append(torch.zeros(rows, batch, file.layout.units, dtype=torch.float64))
+                made.append(torch.zeros(rows, batch, file.layout.units, dtype=torch.float64, device=like.device))
             else:
                 varies = tuple(i is not None for i in accumulator.box)
                 width = file.layout.size(varies)
@@ -193,6 +258,12 @@ def frames_shape(state: Tensor, steps: int, every: int) -> tuple[int, ...]:
 def saved_shape(state: Tensor, steps: int, keep: int, carried: int) -> tuple[int, ...]:
     """[segments, B, carried, *grid], empty if nothing is kept."""
     return (-(-steps // keep), state.shape[0], carried, *state.shape[2:]) if keep else (0,)
+
+
+def _bytes(function: Any, *numbers: int) -> int:
+    """What a C function that counts bytes says."""
+    function.restype = ctypes.c_long
+    return int(function(*map(ctypes.c_long, numbers)))
 
 
 def _pointer(tensor: Tensor) -> ctypes.c_void_p:

@@ -81,6 +81,7 @@ def test_train_goes_on_from_a_folder(npde, trained) -> None:
     npde("train", "runs/a", "--data", "d.h5", "-o", "runs/b", "--epochs", 1, "--lr", 1e-6)
     after = json.loads(npde("eval", "runs/b", "--data", "d.h5", "--json").stdout)
     assert after["errors"]["u"]["relative_l2"] < 1e-3
+    npde("train", "runs/a", "--data", "d.h5", "-o", "runs/c", "--epochs", 1, "--lr", 1e-6, "--memory", "10 MB")
 
 
 def test_what_is_wrong_with_the_command_line(npde) -> None:
@@ -91,6 +92,8 @@ def test_what_is_wrong_with_the_command_line(npde) -> None:
     assert "out of range" in npde(*train, "--lr", -1, status=2).stderr
     assert "not supported yet" in npde(*train, "--strategy", "pil", status=1).stderr
     assert "N1104" in npde(*train, "--fix", "q", status=1).stderr
+    assert "N1022" in npde(*train, "-o", "runs/y", "--memory", "1 kB", status=1).stderr
+    assert "'memory' is a number of bytes" in npde(*train, "--memory", "much", status=2).stderr
     assert "N1001" in npde("train", "heat.npde", "--data", "none.h5", status=1).stderr
     assert "cannot be used here" in npde(*train, "--device", "cuda:7", status=2).stderr
     grid = npde(*train, "--grid", "x=8", status=1).stderr

@@ -161,7 +161,7 @@ def test_copies_and_pickles_march_the_same_way() -> None:
     net = compiled("fisher", compile=True, checkpoint=4)
     net._rollout.advance = net._advance
     for twin in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
-        assert twin._rollout.plain == (True, 4)
+        assert twin._rollout.plain == (True, 4, None)
         assert twin._rollout.advance is None, "it would march with the parameters of the original"
 
 

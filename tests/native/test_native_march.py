@@ -249,8 +249,8 @@ def test_the_operator_is_a_good_one(fisher) -> None:  # type: ignore[no-untyped-
     scalars = [torch.tensor(v, dtype=torch.float64).reshape(1, 1, 1, 1, 1).requires_grad_() for v in (0.1, 0.3)]
     key = fisher._npde.backend.runtime.key
     for arguments in (
-        (state, scalars, "0 1", key, 5, 2, 2),
-        (state.detach(), [s.detach() for s in scalars], "", key, 5, 0, 0),
+        (state, scalars, "0 1", key, 5, 2, 2, 2),
+        (state.detach(), [s.detach() for s in scalars], "", key, 5, 0, 0, 0),
     ):
         torch.library.opcheck(march_operator, arguments)
 

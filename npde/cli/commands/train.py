@@ -25,6 +25,9 @@ from npde.cli.options import data_options, device_options, free_option, json_opt
 @click.option("--val", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="0.2", help="Share held out.")
 @click.option("--fix", multiple=True, metavar="r", help="A learnable that keeps its value; may be repeated.")
 @click.option("--patience", type=click.IntRange(min=1), metavar="N", help="Stop after N epochs without gain.")
+@click.option(
+    "--memory", metavar="'200 MB'", help="What a march and its gradient may add; all states where it is left out."
+)
 @click.option("--resume", is_flag=True, help="Go on with the run in the folder, as if it had not been interrupted.")
 @overrides
 @free_option
@@ -43,18 +46,20 @@ def command(
     device: str,
     seed: int,
     is_json: bool,
+    memory: str | None,
     **fit: Any,
 ) -> None:
     """Fit what the model in FILE learns to data, or go on from the model in a FOLDER.
 
     The run is kept in a folder, checkpoint by checkpoint: killed at any moment, it goes on with --resume.
     """
+    from npde import settings
     from npde.cli import report
     from npde.cli.models import live_module
     from npde.cli.training import Teller, read_data, result_json, result_text
     from npde.train import fit as fit_module
 
-    net = live_module(file, overrides, free, dtype=dtype, device=device, seed=seed)
+    net = live_module(file, overrides, free, dtype=dtype, device=device, seed=seed, memory=settings.memory(memory))
     folder = output or f"runs/{net.graph.name}"
     dataset = read_data(net, data, layout, names, samples)
     fit["fix"] = [name for text in fit["fix"] for name in text.split(",")]

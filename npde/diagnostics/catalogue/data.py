@@ -125,6 +125,15 @@ OUT_OF_MEMORY = Code(
     "shapes and no data, and what it keeps at once is added up. The notes name the largest parts. Fewer samples at a time, "
     "fewer steps with gradients, a coarser grid or single precision need less.",
 )
+BUDGET = Code(
+    "N1022",
+    "A march with gradients takes at least {least} of memory here, but `memory` allows {allowed}.",
+    "",
+    "`memory=` (`--memory`) is what a march and its gradient may add to the memory that the process has. Where the states of "
+    "all steps take more, some are kept and what lies between is computed again; the least is what is needed if no step "
+    "is computed again more often than a few times. Fewer samples at a time, a shorter march, a coarser grid or single "
+    "precision need less.",
+)
 NOT_CONVERGED = Code(
     "N1023",
     "{method} did not converge in {count} iterations.",
