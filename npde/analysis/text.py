@@ -245,7 +245,7 @@ def steady_text(scheme: Scheme, steady: Steady) -> Iterator[str]:
         for unknown, part in zip(scheme.system.unknowns, steady.linear, strict=True):
             yield f"    {unknown.symbol}: L = {formula(part)}"
         yield f"L q = -s {solve_text(steady.solve)}"
-    if steady.solve.is_complex:
+    if steady.solve.is_complex and not steady.solve.is_krylov:
         yield "    in complex numbers: L commutes with the imaginary unit"
     if steady.solve.per_sample and steady.linear is not None:
         yield "    one matrix a sample: an input multiplies the fields"
@@ -282,7 +282,10 @@ def solve_text(solve: LinearSolve) -> str:
         case "cg" | "bicgstab" | "gmres" as name:
             method = {"cg": "CG, its matrix symmetric and definite", "bicgstab": "BiCGStab", "gmres": "GMRES"}[name]
             end = f"at most {solve.iterations:,} iterations to a relative residual of {solve.tolerance:g}"
-            return f"solved by {method}, {whose}{end}"
+            near = (
+                "preconditioned by fast diagonalization of its means along the axes, " if solve.preconditioned else ""
+            )
+            return f"solved by {method}, {near}{whose}{end}"
         case "jacobi":
             return (
                 f"relaxed by {solve.iterations:,} damped Jacobi sweeps: a network of as many layers with tied weights"

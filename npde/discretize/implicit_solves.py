@@ -45,7 +45,7 @@ def march_solve(system: System, linear: Sequence[sp.Expr], march: March) -> Line
         return _iterated(system, found, stated)
     if is_dense(linear):
         return _iterated(system, found, "gmres", march if stated == "direct" else None)
-    if found.method == "fft" or stated == "direct" or _is_narrow(system, found):
+    if found.method in ("fft", "axes") or stated == "direct" or _is_narrow(system, found):
         return found
     return _iterated(system, found, "cg" if negative else "gmres")
 

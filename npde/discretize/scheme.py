@@ -134,6 +134,8 @@ class LinearSolve:
     along the march, so that every step has a matrix of its own. `null`: channels whose constants L annihilates; the right side is
     then projected, and the solution whose mean is zero is taken.
 
+    `preconditioned`: a Krylov method, by fast diagonalization of the sum over the axes that is closest to the matrix.
+
     `mirrors`: how walls mirror the fields; the transform is then a sine or cosine transform, that of the mirror images. ()
     where all axes are periodic.
     """
@@ -146,6 +148,7 @@ class LinearSolve:
     varies: bool = False
     null: tuple[int, ...] = ()
     mirrors: Mirrors = ()
+    preconditioned: bool = False
     iterations: int = 0
     tolerance: float = 0.0
 

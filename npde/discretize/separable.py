@@ -18,6 +18,9 @@ from npde.model.problem import LearnedCoefficient
 from npde.symbolic import operators as op
 from npde.symbolic.system import CoordinateMeaning, System
 
+MOST_CELLS = 1024
+"""Cells of an axis whose eigenvectors are found: a second or so."""
+
 Parts = dict[sp.Symbol, sp.Expr]
 """What acts on each unknown in a rate, less multiples of the unknown itself that do not vary."""
 
@@ -37,6 +40,18 @@ def is_separable(system: System, linear: Sequence[sp.Expr], reach: Sequence[int]
         return real is not None and imaginary is not None and _share_a_basis(system, real, imaginary)
     own = zip(found, system.unknowns, strict=True)
     return all(parts is not None and parts.keys() <= {u.symbol} for parts, u in own)
+
+
+def has_close_sum(system: System, expressions: Sequence[sp.Expr]) -> bool:
+    """Whether the sum over the axes that is closest to an operator is worth preconditioning with: two or three axes, each with
+    derivatives of even order across it, and few enough cells for its eigenvectors."""
+    cells = [n for _, n in system.problem.numerics.cells]
+    if len(cells) < 2 or max(cells) > MOST_CELLS:
+        return False
+    found = {o for e in expressions for o in e.atoms(op.Lap, op.Diff, op.FaceDiff)}
+    across = {str(o.args[1]) for o in found if isinstance(o, op.FaceDiff) and o.args[0].has(op.Diff)}
+    across |= {str(o.args[1]) for o in found if isinstance(o, op.Diff) and int(o.args[2]) % 2 == 0}
+    return any(isinstance(o, op.Lap) for o in found) or across == {c.name for c in system.problem.space}
 
 
 def is_worthwhile(cells: Sequence[int], reach: Sequence[int]) -> bool:

@@ -15,6 +15,7 @@ from npde.discretize.ghosts import interior_cells, states_flux
 from npde.discretize.halo import reach
 from npde.discretize.linear import NONLOCAL, diagonal_solve, is_complex_linear
 from npde.discretize.scheme import LinearSolve, SolveMethod, Steady
+from npde.discretize.separable import has_close_sum
 from npde.model.problem import Input
 from npde.symbolic.classify import degrees
 from npde.symbolic.context import calculus_of, linear_parts
@@ -66,12 +67,17 @@ def _solve(system: System, linear: tuple[sp.Expr, ...] | None) -> LinearSolve:
             return replace(diagonal, null=null)
     _check(system, linear, read, null, method)
     iterations = stated.iterations if stated is not None and stated.iterations else ITERATIONS.get(method, NEWTON_STEPS)
+    near = method in ("cg", "bicgstab", "gmres") and not is_dense(read) and has_close_sum(system, read)
     return LinearSolve(
         method,
         reach,
-        is_complex=method == "block_lu" and linear is not None and not null and is_complex_linear(system, linear),
+        is_complex=(near or method == "block_lu")
+        and linear is not None
+        and not null
+        and is_complex_linear(system, linear),
         per_sample=linear is None or differs_by_sample(system, linear),
         null=null,
+        preconditioned=near,
         iterations=iterations,
         tolerance=stated.tolerance if stated is not None and stated.tolerance else TOLERANCE,
     )

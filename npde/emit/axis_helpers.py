@@ -6,7 +6,9 @@ AXES: dict[str, str] = {}
 """By name, in the order in which they are emitted."""
 
 AXES_NEEDS: dict[str, tuple[str, ...]] = {
-    "factor_axes": ("diagonals", "coupled", "along_axes"),
+    "axis_parts": ("diagonals",),
+    "factor_axes": ("axis_parts", "coupled", "summed", "along_axes"),
+    "axes_preconditioner": ("axis_parts", "coupled", "summed", "solve_axes"),
     "solve_axes": ("along_axes",),
 }
 """Helpers that call other helpers."""
@@ -19,6 +21,54 @@ def along_axes(matrices: tuple[Tensor, ...], value: Tensor) -> Tensor:
         turned = matrix.mT.to(value.dtype).reshape(-1, *lead, *matrix.shape[1:])
         value = (value.movedim(dim, -1) @ turned).movedim(-1, dim)
     return value
+'''
+
+AXES["axis_parts"] = '''
+def axis_parts(
+    apply: Callable[[Tensor], Tensor],
+    channels: int,
+    grid: tuple[int, ...],
+    reach: tuple[int, ...],
+    periodic: tuple[bool, ...],
+    unit: Tensor,
+) -> list[Tensor]:
+    """The operators A_a across each axis, [C, n, n], of a linear map of [P, C, *grid] that is, or is close to, A = sum_a A_a,
+    channels apart.
+
+    A_a is found from fields that are constant along the other axes, as the mean over the lines from which no wall is seen. What
+    does not vary along any axis is in all these answers, and is left in the first.
+    """
+    parts: list[Tensor] = []
+    inner = [slice(r, n - r) if n > 2 * r else slice(n // 2, n // 2 + 1) for n, r in zip(grid, reach, strict=True)]
+    for axis, n in enumerate(grid):
+        shape = [n if a == axis else 1 for a in range(len(grid))]
+        lines = tuple(slice(None) if a == axis else s for a, s in enumerate(inner))
+        others = tuple(2 + a for a in range(len(grid)) if a != axis)
+
+        def across(v: Tensor, shape: list[int] = shape, lines: tuple[slice, ...] = lines, others=others) -> Tensor:
+            answer = apply(v.reshape(-1, channels, *shape).expand(-1, -1, *grid))[(..., *lines)]
+            return answer.mean(others) if others else answer
+
+        far = min(reach[axis], n - 1)
+        weights, columns = diagonals(across, channels, (n,), tuple((k,) for k in range(-far, far + 1)), (periodic[axis],), unit)
+        rows = torch.arange(channels * n, device=unit.device)
+        matrix = torch.zeros(channels * n, channels * n, dtype=weights.dtype, device=unit.device)
+        matrix = matrix.index_put((rows.expand_as(columns), columns), weights, accumulate=True)
+        part = matrix.reshape(channels, n, channels, n).diagonal(dim1=0, dim2=2).movedim(-1, 0)
+        if parts:
+            shared = parts[0].sum(2)[:, inner[0]].mean(1)
+            part = part - shared[:, None, None] * torch.eye(n, dtype=unit.dtype, device=unit.device)
+        parts.append(part)
+    return parts
+'''
+
+AXES["summed"] = '''
+def summed(values: list[Tensor]) -> Tensor:
+    """sum_a values_a[c, i_a], [C, *grid]."""
+    total = torch.zeros((), dtype=values[0].dtype, device=values[0].device)
+    for value in values:
+        total = total.unsqueeze(-1) + value.reshape(len(value), *[1] * (total.dim() - 1 if total.dim() else 0), -1)
+    return total
 '''
 
 AXES["factor_axes"] = '''
@@ -36,44 +86,24 @@ def factor_axes(
     """Fast diagonalization of a linear map of [P, C, *grid] that is a sum of maps along one axis each, A = sum_a A_a, channels
     apart. Lynch, Rice & Thomas (1964).
 
-    A_a is found from fields that are constant along the other axes, in the middle of these, where no wall is seen. Its
-    eigenvectors V_a are real, and orthonormal on periodic axes and where `symmetric`. `pairs`: the channels are real parts, then
-    imaginary parts, and the map commutes with the imaginary unit; both parts of A_a have the same eigenvectors.
+    The eigenvectors V_a of A_a (see `axis_parts`) are real, and orthonormal on periodic axes and where `symmetric`. `pairs`: the
+    channels are real parts, then imaginary parts, and the map commutes with the imaginary unit; both parts of A_a have the same
+    eigenvectors.
 
     Returns V_a^-1 [C, n, n], then V_a, an axis each, and the inverse of the eigenvalues of A, [C, *grid]. Where the map
     annihilates the constants of the channels `null`, it is 0 for these, and last come the functionals [1, len(null), unknowns]
     that give the constants by which a right side lies outside of the range of the map.
     """
     whole = (lambda v: coupled(apply, v)) if pairs else apply
-    width = channels // 2 if pairs else channels
-    middle = tuple(n // 2 for n in grid)
-    inverses, bases, total = [], [], torch.zeros((), dtype=unit.dtype, device=unit.device)
-    for axis, n in enumerate(grid):
-        shape = [n if a == axis else 1 for a in range(len(grid))]
-        line = tuple(slice(None) if a == axis else m for a, m in enumerate(middle))
-
-        def across(v: Tensor, shape: list[int] = shape, line: tuple[slice | int, ...] = line) -> Tensor:
-            return whole(v.reshape(-1, 1, *shape).expand(-1, width, *grid))[(..., *line)]
-
-        near = tuple((k,) for k in range(-min(reach[axis], n - 1), min(reach[axis], n - 1) + 1))
-        weights, columns = diagonals(across, 1, (n,), near, (periodic[axis],), unit)
-        entries = weights.unflatten(1, (width, n)).permute(1, 2, 0)
-        matrix = torch.zeros(width, n, n, dtype=weights.dtype, device=unit.device)
-        matrix = matrix.scatter_add(2, columns[:, :n].T.expand(entries.shape), entries)
-        mixed = matrix.real + 0.7 * matrix.imag if pairs else matrix
-        if symmetric or periodic[axis]:
-            basis = torch.linalg.eigh(mixed)[1]
-            inverse = basis.mT
-        else:
-            basis = torch.linalg.eig(mixed)[1].real
-            inverse = torch.linalg.inv(basis)
-        own = (inverse.to(matrix.dtype) @ matrix @ basis.to(matrix.dtype)).diagonal(dim1=1, dim2=2)
-        # what does not vary along any axis is in every A_a, and counts once
-        if axis:
-            own = own - matrix[:, middle[axis]].sum(1, keepdim=True)
-        total = total + own.reshape(width, *shape)
-        inverses.append(inverse)
+    inverses, bases, values = [], [], []
+    parts = axis_parts(whole, channels // 2 if pairs else channels, grid, reach, periodic, unit)
+    for part, wraps in zip(parts, periodic, strict=True):
+        mixed = part.real + 0.7 * part.imag if pairs else part
+        basis = torch.linalg.eigh(mixed)[1] if symmetric or wraps else torch.linalg.eig(mixed)[1].real
+        inverses.append(basis.mT if symmetric or wraps else torch.linalg.inv(basis))
         bases.append(basis)
+        values.append((inverses[-1].to(part.dtype) @ part @ basis.to(part.dtype)).diagonal(dim1=1, dim2=2))
+    total = summed(values)
     if not null:
         return (*inverses, *bases, 1 / total)
     index = torch.tensor(null, device=unit.device)
@@ -88,11 +118,38 @@ def factor_axes(
 '''
 
 AXES["solve_axes"] = '''
-def solve_axes(factors: tuple[Tensor, ...], right: Tensor) -> Tensor:
-    """A^-1 b = V (sum_a lambda_a)^-1 V^-1 b for [B, C, *grid], with the factors of `factor_axes`."""
+def solve_axes(factors: tuple[Tensor, ...], right: Tensor, adjoint: bool = False) -> Tensor:
+    """A^-1 b = V (sum_a lambda_a)^-1 V^-1 b for [B, C, *grid], with the factors of `factor_axes`; or that of the adjoint."""
     d = right.dim() - 2
-    inverse = factors[2 * d]
-    value = torch.complex(*right.chunk(2, 1)) if inverse.is_complex() else right
-    value = along_axes(factors[d : 2 * d], along_axes(factors[:d], value) * inverse)
-    return torch.cat((value.real, value.imag), 1) if inverse.is_complex() else value
+    first, last, inverse = factors[:d], factors[d : 2 * d], factors[2 * d]
+    if adjoint:
+        first, last, inverse = tuple(m.mH for m in last), tuple(m.mH for m in first), inverse.conj()
+    pairs = 2 * len(inverse) == right.shape[1]
+    value = torch.complex(*right.chunk(2, 1)) if pairs else right
+    value = along_axes(last, along_axes(first, value) * inverse)
+    return torch.cat((value.real, value.imag), 1) if pairs else value
+'''
+
+AXES["axes_preconditioner"] = '''
+def axes_preconditioner(
+    apply: Callable[[Tensor], Tensor],
+    channels: int,
+    grid: tuple[int, ...],
+    reach: tuple[int, ...],
+    periodic: tuple[bool, ...],
+    unit: Tensor,
+    pairs: bool = False,
+) -> Callable[..., Tensor]:
+    """What fast diagonalization makes of b with the sum over the axes that is closest to a linear map of [P, C, *grid]: its means
+    along the other axes (see `axis_parts`), their symmetric parts if they are real. `pairs` as in `factor_axes`."""
+    with torch.no_grad():
+        whole = (lambda v: coupled(apply, v)) if pairs else apply
+        parts = axis_parts(whole, channels // 2 if pairs else channels, grid, reach, periodic, unit)
+        found = [torch.linalg.eig(a) if pairs else torch.linalg.eigh((a + a.mT) / 2) for a in parts]
+        inverses = [torch.linalg.inv(v) if pairs else v.mT for _, v in found]
+        total = summed([values for values, _ in found])
+        largest = total.flatten()[total.abs().argmax()]
+        total = torch.where(total.abs() < 1e-10 * largest.abs(), largest, total)
+    factors = (*inverses, *(v for _, v in found), 1 / total)
+    return lambda v, adjoint=False: solve_axes(factors, v, adjoint)
 '''

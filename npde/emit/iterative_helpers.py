@@ -15,6 +15,7 @@ ITERATIVE_NEEDS: dict[str, tuple[str, ...]] = {
     "gmres": ("NotConverged", "products", "norms"),
     "norms": ("products",),
     "factor_jacobian": ("derivative", "factor_lines", "solve_lines", "diagonals"),
+    "jacobian_preconditioner": ("derivative", "axes_preconditioner"),
     "main_diagonal": ("diagonals",),
     "multigrid_levels": ("diagonals", "prolong", "restrict"),
     "v_cycle": ("prolong", "restrict"),
@@ -135,30 +136,61 @@ def factor_jacobian(
     return factor_lines(apply, state.shape[1], tuple(state.shape[2:]), reach, periodic, state.new_ones(()))
 '''
 
+ITERATIVE["jacobian_preconditioner"] = '''
+def jacobian_preconditioner(
+    residual: Callable[[Tensor], Tensor],
+    state: Tensor,
+    reach: tuple[int, ...],
+    periodic: tuple[bool, ...],
+) -> Callable[..., Tensor]:
+    """`axes_preconditioner` of the Jacobian of F at `state`, its mean over the samples."""
+    along = derivative(residual, state)
+
+    def apply(value: Tensor) -> Tensor:
+        return torch.func.vmap(lambda v: along(v.expand_as(state)).mean(0))(value)
+
+    return axes_preconditioner(apply, state.shape[1], tuple(state.shape[2:]), reach, periodic, state.new_ones(()))
+'''
+
 ITERATIVE["conjugate_gradients"] = '''
-def conjugate_gradients(apply: Callable[[Tensor], Tensor], right: Tensor, iterations: int, tolerance: float) -> Tensor:
-    """x with A x = b, A symmetric and definite, for [B, C, *grid]. Hestenes & Stiefel (1952)."""
-    found, rest, direction = torch.zeros_like(right), right, right
-    size = first = products(rest, rest)
+def conjugate_gradients(
+    apply: Callable[[Tensor], Tensor],
+    right: Tensor,
+    iterations: int,
+    tolerance: float,
+    precondition: Callable[[Tensor], Tensor] = lambda v: v,
+) -> Tensor:
+    """x with A x = b, A and what it is preconditioned by symmetric and definite of one sign, for [B, C, *grid].
+    Hestenes & Stiefel (1952)."""
+    found, rest, direction = torch.zeros_like(right), right, torch.zeros_like(right)
+    first = products(right, right)
+    before = torch.ones_like(first)
     tolerance = max(tolerance, 4 * torch.finfo(right.dtype).eps)
     history = []
     for _ in range(iterations + 1):
+        size = products(rest, rest)
         running = size > tolerance**2 * first
         history.append(float((size / first.clamp(min=torch.finfo(size.dtype).tiny)).max().sqrt()))
         if not bool(running.any()):
             return found
+        near = precondition(rest)
+        overlap = products(rest, near)
+        direction = near + torch.where(running, overlap / torch.where(running, before, 1.0), 0.0) * direction
         image = apply(direction)
-        length = torch.where(running, size / torch.where(running, products(direction, image), 1.0), 0.0)
-        found, rest = found + length * direction, rest - length * image
-        after = products(rest, rest)
-        direction = rest + torch.where(running, after / torch.where(running, size, 1.0), 0.0) * direction
-        size = after
+        length = torch.where(running, overlap / torch.where(running, products(direction, image), 1.0), 0.0)
+        found, rest, before = found + length * direction, rest - length * image, overlap
     raise NotConverged("CG", history)
 '''
 
 ITERATIVE["bicgstab"] = '''
-def bicgstab(apply: Callable[[Tensor], Tensor], right: Tensor, iterations: int, tolerance: float) -> Tensor:
-    """x with A x = b for [B, C, *grid]. van der Vorst (1992)."""
+def bicgstab(
+    apply: Callable[[Tensor], Tensor],
+    right: Tensor,
+    iterations: int,
+    tolerance: float,
+    precondition: Callable[[Tensor], Tensor] = lambda v: v,
+) -> Tensor:
+    """x with A x = b for [B, C, *grid], preconditioned from the right. van der Vorst (1992)."""
     found, rest, shadow = torch.zeros_like(right), right, right
     direction = rest
     first = products(right, right)
@@ -175,12 +207,14 @@ def bicgstab(apply: Callable[[Tensor], Tensor], right: Tensor, iterations: int, 
             usable = running & (b != 0)
             return torch.where(usable, a / torch.where(usable, b, 1.0), 0.0)
 
-        image = apply(direction)
+        ahead = precondition(direction)
+        image = apply(ahead)
         length = ratio(overlap, products(shadow, image))
         half = rest - length * image
-        answer = apply(half)
+        near = precondition(half)
+        answer = apply(near)
         damping = ratio(products(answer, half), products(answer, answer))
-        found = found + length * direction + damping * half
+        found = found + length * ahead + damping * near
         rest = half - damping * answer
         after = products(shadow, rest)
         direction = rest + ratio(after, overlap) * ratio(length, damping) * (direction - damping * image)
@@ -190,9 +224,14 @@ def bicgstab(apply: Callable[[Tensor], Tensor], right: Tensor, iterations: int, 
 
 ITERATIVE["gmres"] = '''
 def gmres(
-    apply: Callable[[Tensor], Tensor], right: Tensor, iterations: int, tolerance: float, restart: int = 200
+    apply: Callable[[Tensor], Tensor],
+    right: Tensor,
+    iterations: int,
+    tolerance: float,
+    precondition: Callable[[Tensor], Tensor] = lambda v: v,
+    restart: int = 200,
 ) -> Tensor:
-    """x with A x = b for [B, C, *grid], restarted. Saad & Schultz (1986)."""
+    """x with A x = b for [B, C, *grid], restarted, preconditioned from the right. Saad & Schultz (1986)."""
     found, first = torch.zeros_like(right), norms(right)
     tiny = torch.finfo(right.dtype).tiny
     tolerance = max(tolerance, 4 * torch.finfo(right.dtype).eps)
@@ -207,7 +246,7 @@ def gmres(
         basis = [rest / size.clamp(min=tiny)]
         columns, turns, target = [], [], [size]
         for _ in range(restart):
-            vector = apply(basis[-1])
+            vector = apply(precondition(basis[-1]))
             column = []
             for v in basis:
                 column.append(products(v, vector))
@@ -232,7 +271,7 @@ def gmres(
         for row in range(len(columns) - 1, -1, -1):
             known = sum(columns[row + 1 + k][row] * w for k, w in enumerate(reversed(weights)))
             weights.append((target[row] - known) / columns[row][row])
-        found = found + sum(w * v for w, v in zip(reversed(weights), basis, strict=False))
+        found = found + precondition(sum(w * v for w, v in zip(reversed(weights), basis, strict=False)))
     raise NotConverged("GMRES", history)
 '''
 

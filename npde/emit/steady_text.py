@@ -80,6 +80,9 @@ class SteadyEmitter(SolveEmitter):
         if layer.solve.method != "cg":
             transposed = "transposed"
             self._transposed("linear", "torch.zeros_like(v)")
+        forth = back_by = ""
+        if layer.solve.preconditioned:
+            forth, back_by = self._precondition(layer, state)
         helper, mean = "", ""
         if null:
             helper = self._helper("balanced")
@@ -87,11 +90,23 @@ class SteadyEmitter(SolveEmitter):
         right = f"{helper}(residual({state}){mean}, strict=True)" if null else f"residual({state})"
         w.line("with torch.no_grad():")
         with w.indented():
-            found = f"{krylov[0]}(linear, {right}, {krylov[1]})"
+            found = f"{krylov[0]}(linear, {right}, {krylov[1]}{forth})"
             w.assign("found", f"{state} - {f'{helper}({found}{mean})' if null else found}")
-        back = f"{krylov[0]}({transposed}, {f'{helper}(g{mean})' if null else 'g'}, {krylov[1]})"
+        back = f"{krylov[0]}({transposed}, {f'{helper}(g{mean})' if null else 'g'}, {krylov[1]}{back_by})"
         back = f"{helper}({back}{mean})" if null else back
         w.assign(node.name, f"{self._helper('implicit')}(residual, found, lambda g: {back})")
+
+    def _precondition(self, layer: IterativeSolve, state: str) -> tuple[str, str]:
+        """The last argument of a Krylov method, and that of its adjoint."""
+        solve, grid = layer.solve, self.graph.scheme.grid.shape
+        apply = "linear"
+        if solve.per_sample:
+            each = f"{self._helper('each_sample')}(linear, v, {state}.shape[0])"
+            apply = f"lambda v: {each}.unflatten(1, (-1, {layer.channels})).mean(1)"
+        arguments = f"{layer.channels}, {grid!r}, {solve.reach!r}, {layer.periodic!r}, self.unit"
+        pairs = ", pairs=True" if solve.is_complex else ""
+        self.writer.assign("near", f"{self._helper('axes_preconditioner')}({apply}, {arguments}{pairs})")
+        return ", near", ", near" if solve.method == "cg" else ", lambda v: near(v, adjoint=True)"
 
     def _newton(self, node: Node, layer: IterativeSolve, state: str) -> None:
         w, solve = self.writer, layer.solve
@@ -99,9 +114,14 @@ class SteadyEmitter(SolveEmitter):
         steps = solve.iterations if not solve.is_krylov else NEWTON_STEPS
         if solve.is_krylov:
             name, numbers = self._krylov(layer.solve)
-            step = f"{name}({self._helper('derivative')}(residual, x), b, {numbers})"
+            forth = back = ""
+            if solve.preconditioned:
+                helper, arguments = self._helper("jacobian_preconditioner"), f"{solve.reach!r}, {layer.periodic!r}"
+                forth = f", {helper}(residual, x, {arguments})"
+                back = f", lambda v: {helper}(residual, found, {arguments})(v, adjoint=True)"
+            step = f"{name}({self._helper('derivative')}(residual, x), b, {numbers}{forth})"
             self._transposed("residual", "found")
-            adjoint = f"{name}(transposed, g, {numbers})"
+            adjoint = f"{name}(transposed, g, {numbers}{back})"
         else:
             factor, lines = self._helper("factor_jacobian"), self._helper("solve_lines")
             arguments = f"{solve.reach!r}, {layer.periodic!r}"

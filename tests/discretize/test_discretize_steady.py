@@ -158,3 +158,16 @@ def test_matrices_that_differ_by_sample() -> None:
 
 def test_the_reach_counts_ghost_polynomials() -> None:
     assert solve_of("lap(u) = x*y*u", "x: periodic\nboundary y: u = 0", order=4).reach == (2, 3)
+
+
+def test_wide_blocks_of_a_march_give_way_to_a_basis_an_axis() -> None:
+    """Three dimensions: block elimination is out of reach where fast diagonalization is not."""
+    text = (
+        "coordinates x, y, z in [0, 1], t in [0, 1]\nfield u(x, y, z, t)\ndt(u) = lap(u) - {}*u\nboundary u = 0\ninitial u = 1\n"
+        "grid x: 96, y: 96, z: 96\norder 4\nmarch crank_nicolson, steps: 10\n"
+    )
+    methods = []
+    for factor in ("2", "x*y"):
+        scheme = discretize.build(symbolic.build(model.build(syntax.parse(Source("<test>", text.format(factor))))))
+        methods.append(scheme.time.solve.method)  # type: ignore[union-attr]
+    assert methods == ["axes", "gmres"]
