@@ -58,7 +58,7 @@ def diagonal_solve(system: System, linear: Sequence[sp.Expr], reach: tuple[int, 
 
 def _by_axes(system: System, linear: Sequence[sp.Expr], reach: tuple[int, ...]) -> LinearSolve | None:
     """By fast diagonalization, where a basis for each axis makes the matrix diagonal."""
-    if not is_worthwhile([n for _, n in system.problem.numerics.cells], reach):
+    if not reach or not is_worthwhile([n for _, n in system.problem.numerics.cells], reach):
         return None
     for in_pairs in (False, True):
         complex_linear = not in_pairs or is_complex_linear(system, linear)
