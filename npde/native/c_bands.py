@@ -24,22 +24,29 @@ BANDS = """
 #include <unistd.h>
 
 #define MOST_DEPTH 16
+#define FEW 8
 #define ALIGNED(n) (((n) + 15) / 16 * 16)
 
-/* Steps that are marched while rows are in the cache; 0: one after the other. `depth` < 0 asks for what suits the cache. */
+/* Steps whose waves, with what they look at, take up so many bytes. */
+static long steps_in(long cache, long row) { return (cache / row - AT_ONCE - 2 * REACH) / (PHASES * BEHIND); }
+
+/* Steps that are marched while rows are in the cache; 0: one after the other. `depth` < 0 asks for what suits the caches: half of a
+ * core's own one, or a quarter of its share of the common one, where a few steps save most of what memory costs. */
 static long band_depth(long depth, long steps, int size)
 {
-    long cache = 1 << 20, arrays = 2 * CARRIED;
+    long own = 1 << 20, common = 0, arrays = 2 * CARRIED;
     const long most = ROWS / size / (PHASES * REACH);
 #ifdef _SC_LEVEL2_CACHE_SIZE
-    if (sysconf(_SC_LEVEL2_CACHE_SIZE) > 0) cache = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    if (sysconf(_SC_LEVEL2_CACHE_SIZE) > 0) own = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    if (sysconf(_SC_LEVEL3_CACHE_SIZE) > 0) common = sysconf(_SC_LEVEL3_CACHE_SIZE);
 #endif
     if (depth < 0) {
         for (int k = 0; k < POOLED; ++k) arrays += pool_rows[k] == ROW;
-        const long row = arrays * ROW * (long)sizeof(T);
-        depth = (cache / 2 / row - AT_ONCE - 2 * REACH) / (PHASES * BEHIND); /* rows between first and last wave: half of it */
+        const long row = arrays * ROW * (long)sizeof(T), slow = steps_in(common / size / 4, row);
+        depth = steps_in(own / 2, row);
+        if (depth < FEW) depth = slow < FEW ? slow : FEW;
         if (depth > most / 8) depth = most / 8; /* an eighth is computed twice */
-        if (size == 1 && row * ROWS < cache / 4 * 3) depth = 0;
+        if (size == 1 && row * ROWS < own / 4 * 3) depth = 0;
     }
     if (depth > most) depth = most;
     if (depth > MOST_DEPTH) depth = MOST_DEPTH;

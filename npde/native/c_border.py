@@ -19,33 +19,38 @@ class BorderWriter(ValueWriter):
         return operation if isinstance(operation, Fill) else operation.fill
 
     def _border(self, border: Border) -> list[str]:
-        operation = self.program.values[border.value].operation
-        assert isinstance(operation, Fill | Fold)
+        """A fill or fold along one axis. Both ends of a periodic axis are one loop; walls belong to the threads at their rows."""
         fill = self._fill(border)
-        n, lines = self.layout.grid[fill.axis], []
-        box = self.program.values[operation.source].box
-        for side in (0, 1):
-            at = 0 if side == 0 else n - 1
-            outward = -1 if side == 0 else 1
-            along = [(v if i is not None else "", 0) for v, i in zip(self.variables, box, strict=True)]
-            nest = Nest(
-                tuple((at, at + 1) if a == fill.axis else i for a, i in enumerate(box)),
-                tuple(("", at) if a == fill.axis else p for a, p in enumerate(along)),
-                frozenset(),
-            )
-            for k in range(fill.width):
-                ghost = self._across(nest, fill.axis, at + outward * (k + 1))
-                if isinstance(operation, Fill):
-                    self._fill_ghost(nest, border.buffer, fill, side, k, ghost)
-                else:
-                    self._fold_ghost(nest, border.buffer, fill, side, k, ghost)
-            if isinstance(operation, Fold):
-                for k in range(fill.width):
-                    ghost = self._across(nest, fill.axis, at + outward * (k + 1))
-                    nest.body.append(f"{self._place(nest, border.buffer, ghost)} = 0;")
-            splits = isinstance(operation, Fill) and fill.walls is not None and self.dimension > 1
-            lines += self._border_loops(nest, fill.axis, "last" if splits and side == 1 else "first")
-        return lines
+        if fill.walls is None:
+            return self._border_loops(self._sides(border, (0, 1)), fill.axis, "first")
+        splits = isinstance(self.program.values[border.value].operation, Fill) and self.dimension > 1
+        lines = self._border_loops(self._sides(border, (0,)), fill.axis, "first")
+        return lines + self._border_loops(self._sides(border, (1,)), fill.axis, "last" if splits else "first")
+
+    def _sides(self, border: Border, sides: tuple[int, ...]) -> Nest:
+        """What is done for one entry along the axis' lower (0) and upper (1) end."""
+        operation, fill = self.program.values[border.value].operation, self._fill(border)
+        assert isinstance(operation, Fill | Fold)
+        box, n = self.program.values[operation.source].box, self.layout.grid[fill.axis]
+        at = (n - 1) * sides[0]
+        along = [(v if i is not None else "", 0) for v, i in zip(self.variables, box, strict=True)]
+        nest = Nest(
+            tuple((at, at + 1) if a == fill.axis else i for a, i in enumerate(box)),
+            tuple(("", at) if a == fill.axis else p for a, p in enumerate(along)),
+            frozenset(),
+        )
+        ghosts = [
+            (s, k, self._across(nest, fill.axis, -1 - k if s == 0 else n + k)) for s in sides for k in range(fill.width)
+        ]
+        for side, k, ghost in ghosts:
+            if isinstance(operation, Fill):
+                self._fill_ghost(nest, border.buffer, fill, side, k, ghost)
+            else:
+                self._fold_ghost(nest, border.buffer, fill, side, k, ghost)
+        if isinstance(operation, Fold):
+            for _, _, ghost in ghosts:
+                nest.body.append(f"{self._place(nest, border.buffer, ghost)} = 0;")
+        return nest
 
     def _across(self, nest: Nest, axis: int, index: int) -> Position:
         return tuple(("", index) if a == axis else p for a, p in enumerate(nest.position))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import re
 
@@ -183,3 +184,23 @@ def test_long_reach_is_no_line_of_vectors(quick_builds: None) -> None:
     assert "LANES)" not in sweeps(model, "double")
     assert "LANES)" in sweeps(model, "float")
     agree(model, batch=1)
+
+
+def chosen_depth(model: str, threads: int, depth: int = -1, steps: int = 100) -> int:
+    """Steps that a built kernel of single precision takes at once."""
+    graph = Compilation(Source("<test>", model.replace("D = 0.1", "D = 0.00001")), Overrides(), CompileOptions()).graph
+    text = lower(graph).forward("float").text
+    text += "\nlong chosen(long depth, long steps, int size) { return band_depth(depth, steps, size); }\n"
+    library = build.load(text, name="chosen", flags=("-O0",))
+    return int(library.chosen(ctypes.c_long(depth), ctypes.c_long(steps), threads))
+
+
+def test_time_blocking_is_chosen_where_states_outgrow_the_cache() -> None:
+    large, small = plane(rows=2048, cells=2048), plane(rows=32, cells=32)
+    assert 2 <= chosen_depth(large, 1) <= 16
+    assert chosen_depth(large, 2) >= 2
+    assert chosen_depth(large, 1, steps=1) == 0
+    assert chosen_depth(small, 1) == 0  # all of it is in the cache already
+    assert chosen_depth(small, 1, depth=3) == 3
+    assert chosen_depth(small, 2) == 2  # to wait less often; an eighth of 16 rows
+    assert chosen_depth(SPACE.format(rows=128, columns=128, cells=128, order=4), 1) >= 2
