@@ -1,6 +1,6 @@
 """`python -m tests.convergence [--quick] [--output FILE]` prints the observed orders of every study, and writes them as a page.
 
-It ends with status 1 if an order is too low. Two processes share the studies.
+It ends with the seconds that it took, and with status 1 if an order is too low. Two processes share the studies.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from time import perf_counter
 
 from tests.convergence.convergence_study import tail, title_line
 from tests.convergence.convergence_tables import TITLES, row, studies_of
@@ -39,6 +40,7 @@ def lines(title: str, quick: bool, pool: ProcessPoolExecutor) -> Iterator[str]:
 
 def main(arguments: list[str]) -> int:
     """Print the tables; the status is 1 if a row does not hold."""
+    begin = perf_counter()
     output = Path(arguments[arguments.index("--output") + 1]) if "--output" in arguments else None
     page, low = [PAGE], 0
     with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
@@ -50,6 +52,7 @@ def main(arguments: list[str]) -> int:
                 page.append(line + "\n")
                 low += line.endswith("LOW")
             page.append("```\n\n")
+    sys.stdout.write(f"{perf_counter() - begin:.0f} s\n")
     if output is not None:
         output.write_text("".join(page).rstrip() + "\n", encoding="utf-8")
     return 1 if low else 0
