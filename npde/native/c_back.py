@@ -9,9 +9,9 @@ typedef struct {
     const T *final_bar;   /* gradient of the last state */
     const T *frames_bar;  /* gradients of the frames, if every */
     T *state_bar;
-    double *const *sums;  /* [steps or 1][batch][UNITS] for each scalar */
+    double *const *sums;  /* [steps or 1][batch][UNITS] for each scalar, [steps or 1][batch or teams][size] for each table */
     T *const *fields;     /* [steps or 1][batch or teams][PADDED or less] for each field */
-    const long *layout;   /* for each accumulator: is it a sum, has it steps, has it samples, its size */
+    const long *layout;   /* for each accumulator: is it a field (0), a sum (1), a table (2), has it steps, samples, its size */
     long accumulators, batch, steps, every, keep, slots;
 } Back;
 
@@ -20,7 +20,8 @@ static void point_gradients(const Back *m, double **p, T **g, long n, long b, in
     for (long k = 0; k < m->accumulators; ++k) {
         const long *l = m->layout + 4 * k;
         const long step = l[1] ? n : 0;
-        if (l[0]) p[k] = m->sums[k] + (step * m->batch + b) * UNITS;
+        if (l[0] == 2) p[k] = m->sums[k] + (l[2] ? step * m->batch + b : step * teams + team) * l[3];
+        else if (l[0]) p[k] = m->sums[k] + (step * m->batch + b) * UNITS;
         else g[k] = m->fields[k] + (l[2] ? step * m->batch + b : step * teams + team) * l[3];
     }
 }

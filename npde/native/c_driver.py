@@ -9,6 +9,7 @@ import sympy as sp
 
 from npde.native.c_back import MARCH_BACK
 from npde.native.c_bands import BANDS, NO_BANDS
+from npde.native.c_blocks import blocks
 from npde.native.c_expression import Real, powers
 from npde.native.c_kernel import KernelWriter
 from npde.native.c_layout import CHUNK, Layout
@@ -48,8 +49,8 @@ def c_file(title: str, programs: tuple[Program, ...], real: Real, dt: float, cha
     for program in programs:
         kernels += KernelWriter(program, layout, places, pool, collected, bands and program is programs[0]).write()
         collected += len(program.accumulators)
-        temporaries = [b for b in program.buffers if b.role == "temporary"]
-        sizes += [layout.size(b.varies) for b in temporaries]
+        temporaries = [b for b in program.buffers if b.role in ("temporary", "partial")]
+        sizes += [layout.parts if b.role == "partial" else layout.size(b.varies) for b in temporaries]
         rows += [layout.strides(b.varies)[0] for b in temporaries]
         pool += len(temporaries)
     carried = programs[0].carried
@@ -59,8 +60,9 @@ def c_file(title: str, programs: tuple[Program, ...], real: Real, dt: float, cha
     loading = _loading(values, layout, fields)
     if bands:
         loading += _band(programs[0], layout, rows, sizes) + _band_loading(values, layout, fields, programs[0])
+    inner = blocks(programs, kernels, layout.lanes)
     text = "\n".join(
-        [head, vectors(real), _helpers(programs, real), STRUCTS, *kernels, loading, _moving(layout),
+        [head, vectors(real), _helpers(programs, real), STRUCTS, inner, *kernels, loading, _moving(layout),
          _stepping(names), COMMON + MARCH_BACK if adjoint else COMMON + RECORD + (BANDS if bands else NO_BANDS) + MARCH]
     )  # fmt: skip
     return CFile(text, layout, programs, tuple(fields))
@@ -201,7 +203,8 @@ def can_band(programs: tuple[Program, ...]) -> bool:
         for phase in program.phases
         for sweep in phase.sweeps
     )
-    return not others and values.dimension > 1 and whole and not changing and not program.phases[0].sweeps
+    plain = not any(phase.loops for phase in program.phases) and not program.phases[0].sweeps
+    return not others and values.dimension > 1 and whole and not changing and plain
 
 
 def _walls(program: Program) -> list[Fill]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from npde.native.c_loops import LoopWriter
-from npde.native.program import Sweep, Write, parts
+from npde.native.c_contractions import ContractionWriter
+from npde.native.program import Sweep, Write, parts, split
 from npde.native.values import Box
 
 
-class KernelWriter(LoopWriter):
+class KernelWriter(ContractionWriter):
     """Writes the functions of one program."""
 
     # --- the program --------------------------------------------------------------------------------------------------
@@ -28,12 +28,20 @@ class KernelWriter(LoopWriter):
                     calls.append(f"{own}(f, lo, hi, first, last);")
                     if part[0] == (0, self.layout.grid[0]) or not wraps:
                         rows[-1].append(calls[-1])
+            collected: set[int] = set()
+            for n, loops in enumerate(phase.loops):
+                name = f"{self.program.name}_loops_{k}" + (f"_{n}" if n else "")
+                self._function(name, self._loops_of(loops), cold=False)
+                if loops.accumulator is not None and loops.accumulator in collected:
+                    calls.append("BARRIER(size);")  # entries of one table may be shared differently
+                collected |= {loops.accumulator} if loops.accumulator is not None else set()
+                calls.append(f"{name}(f, lo, hi, first, last);")
             at_once = True
             for n, border in enumerate(phase.borders):
                 name = f"{self.program.name}_border_{k}" + (f"_{n}" if n else "")
                 self._function(name, self._border(border), cold=True)
                 alone = self._fill(border).axis == 0
-                if (at_once and phase.sweeps) or (alone and n):
+                if (at_once and (phase.sweeps or phase.loops)) or (alone and n):
                     calls.append("BARRIER(size);")
                 calls.append(f"{name}(f, lo, hi, first, last);")
                 if not (alone and wraps):
@@ -101,7 +109,9 @@ class KernelWriter(LoopWriter):
     def _parts(self, sweep: Sweep) -> list[tuple[Box, list[Write]]]:
         """The interior and the strips around it, each with the writes that cover it."""
         groups: dict[Box, list[Write]] = {}
+        boxes = {self.program.values[w.value].box for w in sweep.writes}
         for write in sweep.writes:
             for part in parts(self.program.values[write.value].box, self.layout.grid):
-                groups.setdefault(part, []).append(write)
+                for piece in split(part, boxes):
+                    groups.setdefault(piece, []).append(write)
         return list(groups.items())

@@ -59,6 +59,11 @@ class Layout:
         return self.size((True,) * len(self.grid))
 
     @property
+    def parts(self) -> int:
+        """Entries of an array that holds a double for each piece of work."""
+        return _up(self.units * (2 if self.real == "float" else 1), self.lanes)
+
+    @property
     def cells(self) -> int:
         return prod(self.grid)
 

@@ -10,7 +10,7 @@ from npde.native.c_expression import CPrinter
 from npde.native.c_layout import Layout
 from npde.native.lowering import Unfit
 from npde.native.program import Program, apart, inside
-from npde.native.values import Box, Element, Map
+from npde.native.values import Box, Element, Map, Total
 
 Position = tuple[tuple[str, int], ...]
 """Along each axis a loop variable ("" for a fixed index) and an offset."""
@@ -113,8 +113,8 @@ class ValueWriter:
                         where = f"f->out[{buffer.index[0]}]"
                     case "argument":
                         where = f"f->pool[{self.fields[buffer.index[0], buffer.index[1]]}]"
-                    case "temporary":
-                        where = f"f->pool[{self.first + self._temporaries.index(-1 - key)}]"
+                    case _:
+                        where = self._pooled(-1 - key)
                 lines.append(f"T *restrict {name} = {where} + {self.layout.origin(buffer.varies)};")
                 continue
             operation = self.program.values[key].operation
@@ -123,12 +123,18 @@ class ValueWriter:
             elif isinstance(operation, Map):
                 names = {s: self._names[r.value] for s, r in zip(operation.symbols, operation.reads, strict=True)}
                 lines.append(f"const T {name} = {self.printer.text(operation.expression, names)};")
+            elif isinstance(operation, Total):
+                lines.append(f"const T {name} = total_of({self._pooled(self.program.stored[key])});")
         return lines
 
-    @property
-    def _temporaries(self) -> list[int]:
-        """Buffers of the program that live in the pool, in order."""
-        return [n for n, b in enumerate(self.program.buffers) if b.role == "temporary"]
+    def _pooled(self, buffer: int) -> str:
+        """Where a buffer of the program lies in the pool."""
+        mine = [n for n, b in enumerate(self.program.buffers) if b.role in ("temporary", "partial")]
+        return f"f->pool[{self.first + mine.index(buffer)}]"
+
+    def _partial(self, buffer: int) -> str:
+        """The parts of a total."""
+        return f"(double *){self._pooled(buffer)}"
 
     # --- values -------------------------------------------------------------------------------------------------------
 

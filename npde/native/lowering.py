@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import product
+from functools import cached_property
 from math import prod
+from types import UnionType
 
 import sympy as sp
 
@@ -19,8 +20,10 @@ from npde.graph.layers import (
     ConvolutionAdjoint,
     CoordinateArray,
     Crop,
+    Dense,
     DotChannels,
     Extend,
+    Flatten,
     Ghost,
     InputArray,
     Join,
@@ -28,22 +31,19 @@ from npde.graph.layers import (
     MatrixVector,
     Placeholder,
     Pointwise,
+    Reduction,
     ReleasedStencil,
     StencilLayer,
     Tap,
+    Unflatten,
     Weight,
 )
 from npde.graph.names import exact
-from npde.native.lowering_walls import Channel, WallLowering, channel_of
-from npde.native.values import Argument, Box, Fold, Shift, State, Values, join_boxes
+from npde.native.lowering_sums import WRITTEN_OUT, SumLowering
+from npde.native.lowering_walls import Channel, channel_of
+from npde.native.values import Argument, Box, Shift, State, Values, join_boxes
+from npde.native.values import Unfit as Unfit
 from npde.symbolic import operators as op
-
-MOST_TAPS = 600
-"""Products of one convolution that are written out in a kernel."""
-
-
-class Unfit(Exception):
-    """A step cannot be marched natively; the message says why, for `npde explain`."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def lower_step(graph: LayerGraph, name: str, arguments: list[Argument]) -> Step:
     return Lowering(graph, Values(graph.scheme.grid.shape, arguments)).step(name)
 
 
-class Lowering(WallLowering):
+class Lowering(SumLowering):
     """Blocks of one graph."""
 
     # --- blocks -------------------------------------------------------------------------------------------------------
@@ -87,13 +87,6 @@ class Lowering(WallLowering):
         outputs = self.block(self.graph.block(name), given, 0)
         flat = [v for channels in outputs for v in channels]
         return Step(self.values, tuple(self._spread(v) for v in flat))
-
-    def _spread(self, value: int) -> int:
-        """A value on all cells."""
-        if self.values[value].box == self.values.interior:
-            return value
-        a = sp.Symbol("a", real=True)
-        return self.values.map(a, [(a, value, self.values.here)], self.values.interior, self.values[value].name)
 
     def block(self, block: Block, given: dict[str, Channel], stage: int) -> list[Channel]:
         known: dict[str, Channel] = {}
@@ -144,6 +137,12 @@ class Lowering(WallLowering):
                 return tuple(self._extend(layer, v) for v in inputs[0])
             case MatrixVector():
                 return self._product(node, inputs[0], inputs[1])
+            case Dense(axes=axes):
+                return self._dense(node, axes, inputs[0], inputs[1])
+            case Reduction() as layer:
+                return tuple(self._reduced(layer, v, self._label(node, c)) for c, v in enumerate(inputs[0]))
+            case Flatten() | Unflatten() if self.values.dimension == 1:
+                return inputs[0]
             case DotChannels():
                 width = max(len(inputs[0]), len(inputs[1]))
                 pairs = [(channel_of(inputs[0], c), channel_of(inputs[1], c)) for c in range(width)]
@@ -160,18 +159,6 @@ class Lowering(WallLowering):
             case _:
                 raise Unfit(f"{_LAYERS.get(type(node.layer).__name__, type(node.layer).__name__)} has no native kernel")
 
-    def _channels(self, node: Node) -> range:
-        return range(node.shape.channels)
-
-    def _box(self, node: Node) -> Box:
-        return self._region_box(node.region, tuple(e > 1 for e in node.shape.extents))
-
-    def _region_box(self, region: Region, varies: tuple[bool, ...]) -> Box:
-        return tuple(
-            (-h, n + h + (1 if region.face == i else 0)) if v else None
-            for i, (n, h, v) in enumerate(zip(self.values.grid, region.halo, varies, strict=True))
-        )
-
     # --- arguments ----------------------------------------------------------------------------------------------------
 
     def _argument(
@@ -186,18 +173,28 @@ class Lowering(WallLowering):
         argument = Argument(kind, name, count * stages, box, node.shape.batch, per_step)  # type: ignore[arg-type]
         number = self.values.argument(argument)
         offset = stage * count if stages > 1 else 0
+        if elements is not None and argument.is_scalar and (elements > WRITTEN_OUT or name in self._matrices):
+            return (self.values.element(number, offset, name),)  # a table, known by its first entry
         label = name if count == 1 else f"{name}_"
         return tuple(
             self.values.element(number, offset + k, label if count == 1 else f"{label}{k}") for k in range(count)
         )
 
-    @property
+    @cached_property
     def _kernels(self) -> frozenset[str]:
-        """Names of arrays that are kernels: their grid axes are taps."""
+        """Names of arrays that are kernels or matrices over the grid: their axes are no cells."""
+        return self._second_inputs(Convolution | ConvolutionAdjoint | ReleasedStencil | Dense)
+
+    @cached_property
+    def _matrices(self) -> frozenset[str]:
+        """Names of matrices over the grid."""
+        return self._second_inputs(Dense)
+
+    def _second_inputs(self, layers: type | UnionType) -> frozenset[str]:
         found = set()
         for block in self.graph.blocks:
             for node in block.nodes:
-                if isinstance(node.layer, Convolution | ConvolutionAdjoint | ReleasedStencil):
+                if isinstance(node.layer, layers):
                     of = block.node(node.inputs[1]).layer
                     if isinstance(of, Coefficient | Weight):
                         found.add(of.name)
@@ -219,43 +216,25 @@ class Lowering(WallLowering):
         terms = [(s, channel_of(i, channel), self.values.here) for s, i in zip(symbols, inputs, strict=True)]
         return self.values.map(expression, terms, self._box(node), self._label(node, channel))
 
-    def _label(self, node: Node, channel: int) -> str:
-        return node.name if node.shape.channels == 1 else f"{node.name}_{channel}"
-
-    def _sum_of_products(
-        self, pairs: list[tuple[int, int]], box: Box, name: str, shifts: list[Shift] | None = None
-    ) -> int:
-        here = [self.values.here] * len(pairs) if shifts is None else shifts
-        terms, total = [], []
-        for k, ((a, b), shift) in enumerate(zip(pairs, here, strict=True)):
-            x, y = sp.Symbol(f"a{k}", real=True), sp.Symbol(f"b{k}", real=True)
-            terms += [(x, a, self.values.here), (y, b, shift)]
-            total.append(x * y)
-        return self.values.map(sp.Add(*total), terms, box, name)
-
-    def _product(self, node: Node, matrix: Channel, vector: Channel) -> Channel:
-        columns = len(vector)
-        return tuple(
-            self._sum_of_products(
-                [(matrix[n * columns + m], vector[m]) for m in range(columns)], self._box(node), self._label(node, n)
-            )
-            for n in self._channels(node)
-        )
-
     def _affine(self, layer: str, rows: int, features: list[int], box: Box, name: str, columns: int) -> Channel:
         """`W v + b` of a learned layer, in each cell."""
         nowhere: Box = (None,) * self.values.dimension
         weight = self.values.argument(Argument("parameter", f"{layer}.weight", rows * columns, nowhere, False, False))
         bias = self.values.argument(Argument("parameter", f"{layer}.bias", rows, nowhere, False, False))
-        found = []
-        for n in range(rows):
-            pairs = [(self.values.element(weight, n * columns + m, f"w_{n}_{m}"), features[m]) for m in range(columns)]
-            summed = self._sum_of_products(pairs, box, f"{name}_{n}")
-            offset = self.values.element(bias, n, f"b_{n}")
-            a, b = sp.symbols("a b", real=True)
-            terms = [(a, summed, self.values.here), (b, offset, self.values.here)]
-            found.append(self.values.map(a + b, terms, box, f"{name}_{n}"))
-        return tuple(found)
+        here, names = self.values.here, [f"{name}_{n}" for n in range(rows)]
+        if rows * columns > WRITTEN_OUT:
+            summed = self._rows(self.values.element(weight, 0, "w"), tuple(features), box, names, (here,))
+        else:
+            entries = [self.values.element(weight, k, f"w_{k // columns}_{k % columns}") for k in range(rows * columns)]
+            summed = tuple(
+                self._sum_of_products(list(zip(entries[n * columns :], features, strict=False)), box, names[n])
+                for n in range(rows)
+            )
+        a, b = sp.symbols("a b", real=True)
+        return tuple(
+            self.values.map(a + b, [(a, s, here), (b, self.values.element(bias, n, f"b_{n}"), here)], box, names[n])
+            for n, s in enumerate(summed)
+        )
 
     def _closure(self, name: str, inputs: list[Channel]) -> Channel:
         module = next(m for m in self.graph.modules if m.name.rstrip("_") == name.rstrip("_"))
@@ -314,60 +293,6 @@ class Lowering(WallLowering):
         assert all(s.denominator == 1 for s in exactly)
         return tuple(int(s) for s in exactly)
 
-    def _taps(self, extents: tuple[int, ...]) -> list[Shift]:
-        return [
-            tuple(k - e // 2 for k, e in zip(index, extents, strict=True)) for index in product(*map(range, extents))
-        ]
-
-    def _correlate(self, node: Node, extents: tuple[int, ...], sources: Channel, kernel: Channel) -> int:
-        """`Σ_i Σ_k kernel[i, k] source_i(· + k)`."""
-        taps = self._taps(extents)
-        pairs, shifts = [], []
-        for i, source in enumerate(sources):
-            pairs += [(kernel[i * len(taps) + k], source) for k in range(len(taps))]
-            shifts += taps
-        return self._sum_of_products(pairs, self._box(node), node.name, shifts)
-
-    def _convolution(self, node: Node, extents: tuple[int, ...], sources: Channel, kernel: Channel) -> Channel:
-        size = len(sources) * prod(extents)
-        if size * node.shape.channels > MOST_TAPS:
-            raise Unfit(f"a convolution of {size * node.shape.channels} weights is left to torch")
-        return tuple(
-            self._correlate(node, extents, sources, kernel[c * size : (c + 1) * size]) for c in self._channels(node)
-        )
-
-    def _adjoint(self, node: Node, layer: ConvolutionAdjoint, inputs: list[Channel]) -> Channel:
-        """Transposed convolution onto cells and ghost cells, then each axis folded back, last first."""
-        sources, kernel, *extra = inputs
-        if len(kernel) > MOST_TAPS:
-            raise Unfit(f"a convolution of {len(kernel)} weights is left to torch")
-        sources = tuple(
-            self.values.copy(s, f"{self.values[s].name}_alone", self.values.interior) for s in sources
-        )  # zero around its cells
-        taps = self._taps(layer.extents)
-        halo = tuple(e // 2 for e in layer.extents)
-        box = tuple((-h, n + h) for n, h in zip(self.values.grid, halo, strict=True))
-        found = []
-        for i in self._channels(node):
-            pairs, shifts = [], []
-            for c, source in enumerate(sources):
-                first = (c * node.shape.channels + i) * len(taps)
-                pairs += [(kernel[first + k], source) for k in range(len(taps))]
-                shifts += [tuple(-s for s in tap) for tap in taps]
-            value = self._sum_of_products(pairs, box, self._label(node, i), shifts)
-            values = dict(zip(layer.symbols, (channel_of(e, i) for e in extra), strict=True))
-            for axis in reversed(range(self.values.dimension)):
-                if halo[axis]:
-                    walls = self._walls(layer.rules, axis, halo[axis], {}, homogeneous=True)
-                    fill = self._fill(value, axis, halo[axis], None if layer.periodic[axis] else walls, values)
-                    inner = tuple(
-                        (0, n) if a == axis else b
-                        for a, (n, b) in enumerate(zip(self.values.grid, self.values[value].box, strict=True))
-                    )
-                    value = self.values.add(Fold(value, fill), inner, True, self._label(node, i))
-            found.append(value)
-        return tuple(found)
-
 
 def _flat_arrays(block: Block) -> dict[str, int]:
     """Arrays of a block that are kernels or matrices, and how many entries they have."""
@@ -383,6 +308,8 @@ def _flat_arrays(block: Block) -> dict[str, int]:
                 found[node.inputs[1]] = prod(extents)
             case MatrixVector():
                 found[node.inputs[0]] = node.shape.channels * sources[1]
+            case Dense():
+                found[node.inputs[1]] = sources[1] ** 2
             case _:
                 pass
     return found
@@ -394,7 +321,7 @@ ACTIVATIONS = {
 
 _LAYERS = {
     "SolveLayer": "an implicit solve", "KrylovSolve": "an implicit solve", "NewtonLayer": "Newton's method",
-    "SpectralLayer": "a spectral layer", "SparseAffine": "a sparse matrix (mlp)",
-    "Dense": "a dense nonlocal kernel", "CircularConvolution": "a convolution by FFT", "Reduction": "a sum over the grid",
+    "SpectralLayer": "a spectral layer", "SparseAffine": "a sparse matrix (mlp)", "Flatten": "a state in one row (mlp)",
+    "CircularConvolution": "a convolution by FFT", "KernelMatrix": "a matrix that changes within a step",
     "RegionIntegrals": "a sum over regions", "Noise": "noise", "ReadOut": "a read-out", "Factorization": "an implicit solve",
 }  # fmt: skip

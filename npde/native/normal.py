@@ -9,13 +9,13 @@ added first; the rest is a Horner scheme in the value that occurs most.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import sympy as sp
 
 from npde.native.lowering import Step
 from npde.native.program import inside, moved
-from npde.native.values import Box, Fill, Fold, Map, Read, Shift, Values, operands
+from npde.native.values import Box, Correlation, Fill, Fold, Map, Product, Read, Shift, Total, Values, operands
 
 LONGEST = 40
 """Terms of a polynomial that is rewritten."""
@@ -57,6 +57,11 @@ class _Rewrite:
                 return self.new.add(self._fill(fill), item.box, item.batch, item.name)
             case Fold(source=source, fill=fill):
                 return self.new.add(Fold(self.value(source), self._fill(fill)), item.box, item.batch, item.name)
+            case Correlation(sources=sources) as operation:
+                moved_to = replace(operation, sources=tuple(self.value(s) for s in sources))
+                return self.new.add(moved_to, item.box, item.batch, item.name)
+            case Product(source=source) | Total(source=source) as operation:
+                return self.new.add(replace(operation, source=self.value(source)), item.box, item.batch, item.name)
             case operation:
                 return self.new.add(operation, item.box, item.batch, item.name)
 
@@ -67,6 +72,8 @@ class _Rewrite:
     # --- one map ------------------------------------------------------------------------------------------------------
 
     def _map(self, operation: Map, box: Box, name: str) -> int:
+        if self._is_copy(operation, box):
+            return self.new.copy(self.value(operation.reads[0].value), name, box)
         reads: dict[sp.Symbol, Read] = {}
         flat = self._flat(operation, self.old.here, box, reads)
         fields = sorted({s for s, r in reads.items() if not self.old[r.value].is_scalar} & flat.free_symbols, key=str)
@@ -74,7 +81,7 @@ class _Rewrite:
         polynomial = sp.Poly(flat, *fields) if fields and flat.is_polynomial(*fields) else None
         if polynomial is None or len(polynomial.terms()) > LONGEST:
             plain = [(s, self.value(r.value), r.shift) for s, r in zip(operation.symbols, operation.reads, strict=True)]
-            return self._same(operation, plain, box, name)
+            return self.new.map(operation.expression, plain, box, name)
         monomials: list[Monomial] = []
         for powers, coefficient in polynomial.terms():
             factors = tuple(s for s, k in zip(fields, powers, strict=True) for _ in range(k))
@@ -82,11 +89,10 @@ class _Rewrite:
         body = self._horner(monomials, terms, box, name)
         return self.new.map(body, [(s, v, shift) for s, (v, shift) in terms.items()], box, name)
 
-    def _same(self, operation: Map, terms: list[tuple[sp.Symbol, int, Shift]], box: Box, name: str) -> int:
-        found = self.new.map(operation.expression, terms, box, name)
-        if isinstance(operation.expression, sp.Symbol) and not isinstance(self.new[found].operation, Map):
-            return self.new.copy(found, name, box)  # a copy that works in place asked for
-        return found
+    def _is_copy(self, operation: Map, box: Box) -> bool:
+        """Whether a value was copied so that it is shared with nothing: for what works in place, or reads zeros around it."""
+        is_same = isinstance(operation.expression, sp.Symbol) and operation.reads[0].shift == self.old.here
+        return is_same and self.old[operation.reads[0].value].box == box
 
     def _opens(self, value: int) -> bool:
         """Whether a value is written out where it is read: a map that nothing else reads."""

@@ -14,7 +14,22 @@ import sympy as sp
 
 from npde.native.program import inside, moved
 from npde.native.reverse import Gradient
-from npde.native.values import Box, Cotangent, Fill, Fold, Map, Shift, Values, operands
+from npde.native.values import (
+    Box,
+    Contraction,
+    Correlation,
+    Cotangent,
+    Fill,
+    Fold,
+    KernelGradient,
+    Map,
+    MatrixGradient,
+    Product,
+    Shift,
+    Total,
+    Values,
+    operands,
+)
 
 DEAR = 24
 """Operations saved by a buffer that is written once and read at several shifts."""
@@ -35,6 +50,7 @@ class Placement:
     outputs: list[int | None]
     # every output is a value once `_own_outputs` has run
     gradients: tuple[Gradient, ...]
+    tables: tuple[int, ...] = ()
     stored: set[int] = field(default_factory=set)
     costs: dict[int, int] = field(default_factory=dict)
 
@@ -43,7 +59,7 @@ class Placement:
     @cached_property
     def needed(self) -> list[int]:
         """Values that the outputs depend on, in order."""
-        found = {o for o in self.outputs if o is not None} | {g.value for g in self.gradients}
+        found = {o for o in self.outputs if o is not None} | {g.value for g in self.gradients} | set(self.tables)
         for number in range(len(self.values.items) - 1, -1, -1):
             if number in found:
                 found.update(operands(self.values[number].operation))
@@ -121,6 +137,8 @@ class Placement:
             operation = self.values[number].operation
             if isinstance(operation, Fill | Fold) and isinstance(self.values[operation.source].operation, Map):
                 self.stored.add(operation.source)
+            if isinstance(operation, Contraction):
+                self.stored.update(s for s in operands(operation) if isinstance(self.values[s].operation, Map))
         self.stored.update(self.base(o) for o in self.outputs if o is not None)
         for number in self.needed:
             for reader, shift in self.readers.get(number, ()):
@@ -238,6 +256,8 @@ class Placement:
                     strips = [self.values[r] for r in self._root_readers(source, roots)]
                     later = [ready.of(r.operation, self._kind(r.box)) for r in strips if isinstance(r.operation, Map)]
                     phases[number] = max([phases.get(source, 0), *later])
+                case Correlation() | Product() | Total() | KernelGradient() | MatrixGradient():
+                    phases[number] = max([1, *(ready.shifted(s) for s in operands(operation))])
                 case Map() if number in roots:
                     phases[number] = max(1, ready.of(operation, self._kind(self.values[number].box)))
                 case _:

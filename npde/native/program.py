@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise, product
 from typing import Literal
 
 import sympy as sp
 
 from npde.diagnostics import InternalError
-from npde.native.values import Box, Fill, Fold, Map, Shift, Values
+from npde.native.values import (
+    Box,
+    Correlation,
+    Fill,
+    Fold,
+    Interval,
+    KernelGradient,
+    Map,
+    MatrixGradient,
+    Product,
+    Shift,
+    Total,
+    Values,
+    operands,
+)
 
-Role = Literal["state", "cotangent", "argument", "temporary", "output"]
+Role = Literal["state", "cotangent", "argument", "temporary", "output", "partial"]
+"""`partial`: the sums of one piece of work each, in double, of a total that is one number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +67,33 @@ class Border:
 
 
 @dataclass(frozen=True, slots=True)
+class Loops:
+    """Contractions that are computed together (the channels of one layer): `values`, each into a buffer or, gradients of tables,
+    into an accumulator."""
+
+    values: tuple[int, ...]
+    buffers: tuple[int, ...]
+    accumulator: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Phase:
-    """Sweeps that may run in any order, then borders in order."""
+    """Sweeps and loops that may run in any order, then borders in order."""
 
     sweeps: tuple[Sweep, ...]
     borders: tuple[Border, ...]
+    loops: tuple[Loops, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Accumulator:
-    """Where the gradient of one element of an argument is collected: over `box`, or as one number (box None)."""
+    """Where the gradient of one element of an argument is collected: over `box`, or as one number (box None). `table`: the
+    gradients of all elements are collected in one array."""
 
     argument: int
     element: int
     box: Box | None
+    table: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,6 +150,29 @@ def parts(box: Box, grid: tuple[int, ...]) -> tuple[Box, ...]:
     return tuple(found)
 
 
+def split(part: Box, boxes: Iterable[Box]) -> list[Box]:
+    """A part in pieces, each of which lies in every box or apart from it."""
+    pieces = [part]
+    for box in boxes:
+        found: list[Box] = []
+        for piece in pieces:
+            if inside(piece, box) or apart(piece, box):
+                found.append(piece)
+                continue
+            choices = [_cut(p, b) for p, b in zip(piece, box, strict=True)]
+            found += product(*choices)
+        pieces = found
+    return pieces
+
+
+def _cut(interval: Interval, by: Interval) -> list[Interval]:
+    """An interval, cut at the ends of another."""
+    if interval is None or by is None:
+        return [interval]
+    ends = sorted({interval[0], interval[1], *(e for e in by if interval[0] < e < interval[1])})
+    return list(pairwise(ends))
+
+
 def verify(program: Program) -> None:
     """Raises InternalError if a buffer is read before it is written, or written twice."""
     written = {n for n, b in enumerate(program.buffers) if b.role in ("state", "cotangent", "argument")}
@@ -131,6 +184,14 @@ def verify(program: Program) -> None:
                     if write.buffer in written | now:
                         raise InternalError(f"{program.name}: {program.buffers[write.buffer].name} is written twice")
                     now.add(write.buffer)
+        for loops in phase.loops:
+            for source in operands(program.values[loops.values[0]].operation):
+                if program.stored[source] not in written:
+                    raise InternalError(f"{program.name}: {program.values[source].name} is read too early")
+            for buffer in loops.buffers:
+                if buffer in written | now:
+                    raise InternalError(f"{program.name}: {program.buffers[buffer].name} is written twice")
+                now.add(buffer)
         fresh = {w.value for s in phase.sweeps for w in s.writes}
         for sweep in phase.sweeps:
             for write in sweep.writes:
@@ -138,8 +199,8 @@ def verify(program: Program) -> None:
                     if program.stored[value] not in written:
                         raise InternalError(f"{program.name}: {program.values[value].name} is read too early")
         written |= now
-    for buffer in program.outputs:
-        if buffer is not None and buffer not in written:
+    for output in program.outputs:
+        if output is not None and output not in written:
             raise InternalError(f"{program.name}: an output is never written")
 
 
@@ -174,6 +235,7 @@ def text(program: Program) -> str:
                 _definitions(program, write.value, shown, lines, {w.value for w in sweep.writes})
                 lines.append(f"    {_target(program, write)} {_right(program, write.value)}")
             scalars |= {value for value in shown if program.values[value].is_scalar}
+        lines += [f"  phase {k}: {loops_text(program, loops)}" for loops in phase.loops]
         for border in phase.borders:
             operation = program.values[border.value].operation
             assert isinstance(operation, Fill | Fold)
@@ -184,6 +246,27 @@ def text(program: Program) -> str:
                 f"  phase {k}: {kind} {_buffer_name(program, border.buffer)}, axis {fill.axis}, {fill.width} cells, {how}"
             )
     return "\n".join(lines) + "\n"
+
+
+def loops_text(program: Program, loops: Loops) -> str:
+    """What a group of contractions computes."""
+    first = program.values[loops.values[0]]
+    targets = ", ".join(_buffer_name(program, b) for b in loops.buffers)
+    match first.operation:
+        case Correlation(sources=sources, table=table, shifts=shifts):
+            return (
+                f"loops over {box_text(first.box)}: {targets} = {len(sources)} x {len(shifts)} weights of "
+                f"{program.values.arguments[table].name}"
+            )
+        case Product(table=table, axes=axes, transposed=transposed):
+            mark = ", transposed" if transposed else ""
+            return f"matrix along axes {list(axes)}: {targets} = {program.values.arguments[table].name}{mark}"
+        case Total(source=source, axes=axes):
+            return f"sum over axes {list(axes)}: {targets} = total of {_value_name(program, source)}"
+        case KernelGradient(table=table) | MatrixGradient(table=table):
+            return f"loops over {box_text(first.box)}: gradient of {program.values.arguments[table].name} +="
+        case _:
+            raise InternalError("these loops are no contraction")
 
 
 def box_text(box: Box) -> str:

@@ -3,6 +3,9 @@
     v = f(… r_j = x(· + s_j) …)        x̄ += (∂f/∂r_j · v̄)(· - s_j),      zero outside of the box of v
     G = Fill(x)                        x̄ += Fold(Ḡ),   wall data: Σ_k ∂ghost_k/∂g · Ḡ_k
     y = Fold(g)                        ḡ += Fill(ȳ), homogeneous
+    y_c = Σ_s Σ_k W_csk x_s(· + k)     x̄_s += Σ_c Σ_k W_csk ȳ_c(· - k),   W̄_csk += Σ ȳ_c x_s(· + k)
+    y = W x                            x̄ += Wᵀ ȳ,  W̄ += ȳ xᵀ
+    y = Σ x over axes                  x̄ += ȳ on all cells
 
 Factors that do not vary over the grid are kept apart, so that a transposed stencil is a sum of shifted reads times a number. What
 reaches an unknown around its ghost cells is added before the fold: the fold leaves it as it is, and one sweep computes both.
@@ -16,7 +19,24 @@ import sympy as sp
 
 from npde.native.derivative import gradients
 from npde.native.lowering import Step, Unfit
-from npde.native.values import Box, Cotangent, Element, Fill, Fold, Map, Shift, State, Value, Values, Wall, operands
+from npde.native.reverse_sums import SumReversal, Term, scalar_symbol
+from npde.native.values import (
+    Box,
+    Correlation,
+    Cotangent,
+    Element,
+    Fill,
+    Fold,
+    Map,
+    Product,
+    Shift,
+    State,
+    Total,
+    Value,
+    Values,
+    Wall,
+    operands,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +50,13 @@ class Gradient:
 
 @dataclass(frozen=True)
 class Adjoint:
-    """The gradients of a step: `states[c]` with respect to channel c of what the loop carries (None: it has no influence)."""
+    """The gradients of a step: `states[c]` with respect to channel c of what the loop carries (None: it has no influence);
+    `tables`: the values that are gradients of tables."""
 
     values: Values
     states: tuple[int | None, ...]
     gradients: tuple[Gradient, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Term:
-    """`factor · value(· + shift)`; the factor holds scalar values as symbols. Terms `apart`, which come from ghost cells that are
-    soon folded away, are not added to others."""
-
-    factor: sp.Expr
-    value: int
-    shift: Shift
-    apart: bool = False
+    tables: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +64,7 @@ class _Chain:
     """Fills of one value, the last one first, and the terms of the gradient of the last."""
 
     fills: tuple[int, ...]
-    terms: tuple[_Term, ...]
+    terms: tuple[Term, ...]
 
 
 def reverse(step: Step, wanted: frozenset[int]) -> Adjoint:
@@ -66,10 +77,8 @@ def reverse(step: Step, wanted: frozenset[int]) -> Adjoint:
 
 
 @dataclass
-class _Reversal:
-    values: Values
-    wanted: frozenset[int]
-    terms: dict[int, list[_Term]] = field(default_factory=dict)
+class _Reversal(SumReversal):
+    terms: dict[int, list[Term]] = field(default_factory=dict)
     pending: dict[int, list[_Chain]] = field(default_factory=dict)
     found: list[Gradient] = field(default_factory=list)
     states: dict[int, int] = field(default_factory=dict)
@@ -80,11 +89,14 @@ class _Reversal:
         active = self._active(count)
         for channel, output in enumerate(outputs):
             seed = values.add(Cotangent(channel), values.interior, True, f"bar_{channel}")
-            self._give(output, _Term(sp.Integer(1), seed, values.here), active)
-        for number in reversed(_order(values, count)):
+            self._give(output, Term(sp.Integer(1), seed, values.here), active)
+        order = _order(values, count)
+        self._collect(order)
+        for number in reversed(order):
             if number in active:
                 self._value(number, active)
-        return Adjoint(values, tuple(self.states.get(c) for c in range(len(outputs))), tuple(self.found))
+        states = tuple(self.states.get(c) for c in range(len(outputs)))
+        return Adjoint(values, states, tuple(self.found), tuple(self.tables))
 
     def _active(self, count: int) -> frozenset[int]:
         """Values that depend on the state or on a wanted argument."""
@@ -97,11 +109,12 @@ class _Reversal:
                     if argument in self.wanted:
                         found.add(number)
                 case operation:
-                    if any(o in found for o in operands(operation)):
+                    learned = isinstance(operation, Correlation | Product) and operation.table in self.wanted
+                    if learned or any(o in found for o in operands(operation)):
                         found.add(number)
         return frozenset(found)
 
-    def _give(self, value: int, term: _Term, active: frozenset[int]) -> None:
+    def _give(self, value: int, term: Term, active: frozenset[int]) -> None:
         if value in active and term.factor != 0:
             self.terms.setdefault(value, []).append(term)
 
@@ -118,32 +131,35 @@ class _Reversal:
             return
         if pending:
             chain = self._merged(pending, terms, active)
-            terms = [_Term(sp.Integer(1), self._folded(chain, active), self.values.here)]
+            terms = [Term(sp.Integer(1), self._folded(chain, active), self.values.here)]
+        if isinstance(value.operation, Correlation):
+            self._correlation(number, value.operation, terms, active)
+            return
         for box, group in self._by_box(value, terms):
             self._propagate(value, box, group, active)
 
-    def _extended(self, fill: int, pending: list[_Chain], terms: list[_Term], active: frozenset[int]) -> _Chain:
+    def _extended(self, fill: int, pending: list[_Chain], terms: list[Term], active: frozenset[int]) -> _Chain:
         if not pending:
             return _Chain((fill,), tuple(terms))
         chain = self._merged(pending, terms, active)
         return _Chain((*chain.fills, fill), chain.terms)
 
-    def _merged(self, pending: list[_Chain], terms: list[_Term], active: frozenset[int]) -> _Chain:
+    def _merged(self, pending: list[_Chain], terms: list[Term], active: frozenset[int]) -> _Chain:
         """The first chain, with everything else that reaches the value added before its folds."""
         first, *others = pending
-        folded = [_Term(sp.Integer(1), self._folded(c, active), self.values.here) for c in others]
+        folded = [Term(sp.Integer(1), self._folded(c, active), self.values.here) for c in others]
         return _Chain(first.fills, (*first.terms, *terms, *folded))
 
-    def _by_box(self, value: Value, terms: list[_Term]) -> list[tuple[Box, list[_Term]]]:
+    def _by_box(self, value: Value, terms: list[Term]) -> list[tuple[Box, list[Term]]]:
         """Terms by the box on which they are summed: the value's own, or the reader's where the value does not vary."""
-        groups: dict[tuple[Box, int], list[_Term]] = {}
+        groups: dict[tuple[Box, int], list[Term]] = {}
         for k, term in enumerate(terms):
             of = self.values[term.value].box
             box = tuple(o if own is None else own for own, o in zip(value.box, of, strict=True))
             groups.setdefault((box, k if term.apart else -1), []).append(term)
         return [(box, group) for (box, _), group in groups.items()]
 
-    def _propagate(self, value: Value, box: Box, group: list[_Term], active: frozenset[int]) -> None:
+    def _propagate(self, value: Value, box: Box, group: list[Term], active: frozenset[int]) -> None:
         match value.operation:
             case State(channel=channel):
                 self.states[channel] = self._summed(group, box, f"{value.name}_bar")
@@ -152,23 +168,27 @@ class _Reversal:
             case Map() as operation:
                 term = group[0]
                 if len(group) > 1:
-                    term = _Term(sp.Integer(1), self._summed(group, box, f"{value.name}_bar"), self.values.here)
+                    term = Term(sp.Integer(1), self._summed(group, box, f"{value.name}_bar"), self.values.here)
                 self._map(operation, value, box, term, active)
             case Fold() as operation:
                 self._fold(operation, value, box, group, active)
+            case Product() as operation:
+                self._product(operation, value, self._bar(value, box, group), active)
+            case Total(source=source):
+                self._total(source, value, box, group, active)
             case _:
                 raise Unfit("a gradient through a ghost fill of a gradient")
 
-    def _map(self, operation: Map, value: Value, box: Box, term: _Term, active: frozenset[int]) -> None:
+    def _map(self, operation: Map, value: Value, box: Box, term: Term, active: frozenset[int]) -> None:
         reads = dict(zip(operation.symbols, operation.reads, strict=True))
         wanted = [s for s, r in reads.items() if r.value in active]
         for symbol, derivative in gradients(operation.expression, wanted).items():
             read = reads[symbol]
             back = tuple(-s for s in read.shift)
             if all(s not in reads or self.values[reads[s].value].is_scalar for s in derivative.free_symbols):
-                named = {s: _scalar(r.value) for s, r in reads.items()}
+                named = {s: scalar_symbol(r.value) for s, r in reads.items()}
                 factor = term.factor * derivative.xreplace(named)
-                self._give(read.value, _Term(factor, term.value, _plus(term.shift, back), term.apart), active)
+                self._give(read.value, Term(factor, term.value, _plus(term.shift, back), term.apart), active)
                 continue
             names = {s: sp.Symbol(f"f{k}", real=True) for k, s in enumerate(reads)}
             bar = sp.Symbol("bar", real=True)
@@ -177,9 +197,9 @@ class _Reversal:
             factor, more = self._factor(term.factor)
             body = factor * bar * derivative.xreplace(names)
             product = self.values.map(body, [*terms, *more], box, f"{value.name}_share")
-            self._give(read.value, _Term(sp.Integer(1), product, back, term.apart), active)
+            self._give(read.value, Term(sp.Integer(1), product, back, term.apart), active)
 
-    def _fold(self, operation: Fold, value: Value, box: Box, group: list[_Term], active: frozenset[int]) -> None:
+    def _fold(self, operation: Fold, value: Value, box: Box, group: list[Term], active: frozenset[int]) -> None:
         fill = operation.fill
         if any(v in active for v in fill.values):
             raise Unfit("the gradient of a learned wall coefficient under an adjoint convolution")
@@ -190,14 +210,20 @@ class _Reversal:
             plain = (lower, upper)
         filled = Fill(bar, fill.axis, fill.width, plain, fill.symbols, fill.values)
         ghosted = self.values.add(filled, self.values[operation.source].box, True, f"{value.name}_bar")
-        self._give(operation.source, _Term(sp.Integer(1), ghosted, self.values.here), active)
+        self._give(operation.source, Term(sp.Integer(1), ghosted, self.values.here), active)
 
     # --- ghost cells --------------------------------------------------------------------------------------------------
 
     def _folded(self, chain: _Chain, active: frozenset[int]) -> int:
         """The gradient of what a chain of fills continues; wall data get theirs."""
         outermost = self.values[chain.fills[0]]
-        bar = self._own(list(chain.terms), outermost.box, f"{outermost.name}_bar")
+        terms: list[Term] = []
+        for box, group in self._by_box(outermost, list(chain.terms)):
+            if box == outermost.box:
+                terms += group
+            else:  # readers vary along axes on which the value does not
+                terms.append(Term(sp.Integer(1), self._bar(outermost, box, group), self.values.here))
+        bar = self._own(terms, outermost.box, f"{outermost.name}_bar")
         for number in chain.fills:
             fill = self.values[number].operation
             assert isinstance(fill, Fill)
@@ -205,12 +231,6 @@ class _Reversal:
             box = self.values[fill.source].box
             bar = self.values.add(Fold(bar, fill), box, True, f"{outermost.name}_folded")
         return bar
-
-    def _own(self, terms: list[_Term], box: Box, name: str) -> int:
-        """The sum of terms as a value that nothing else reads: folds and fills work in place."""
-        before = len(self.values.items)
-        source = self._summed(terms, box, name)
-        return source if source >= before else self.values.copy(source, name)
 
     def _walls(self, fill: Fill, value: Value, bar: int, active: frozenset[int]) -> None:
         n = self.values.grid[fill.axis]
@@ -236,52 +256,10 @@ class _Reversal:
                     continue
                 terms += [(s, v, self.values.here) for s, v in zip(fill.symbols, fill.values, strict=True)]
                 found = self.values.map(total, terms, box, f"{self.values[source].name}_bar")
-                self._give(source, _Term(sp.Integer(1), found, self.values.here, apart=True), active)
+                self._give(source, Term(sp.Integer(1), found, self.values.here, apart=True), active)
 
     def _across(self, axis: int, distance: int) -> Shift:
         return tuple(distance if i == axis else 0 for i in range(self.values.dimension))
-
-    # --- sums ---------------------------------------------------------------------------------------------------------
-
-    def _factor(self, factor: sp.Expr) -> tuple[sp.Expr, list[tuple[sp.Symbol, int, Shift]]]:
-        """A factor as a number or the symbol of a scalar value, and what that symbol stands for."""
-        scalars = {s: int(s.name[1:]) for s in factor.free_symbols if s.name.startswith("@")}
-        if not scalars:
-            return factor, []
-        nowhere: Box = (None,) * self.values.dimension
-        terms = [(s, v, self.values.here) for s, v in scalars.items()]
-        number = self.values.map(factor, terms, nowhere, "factor")
-        symbol = _scalar(number)
-        return symbol, [(symbol, number, self.values.here)]
-
-    def _summed(self, group: list[_Term], box: Box, name: str) -> int:
-        """`Σ factor · value(· + shift)` on a box; terms of one factor are added first."""
-        merged: dict[tuple[int, Shift], sp.Expr] = {}
-        for t in group:
-            key = (t.value, t.shift)
-            merged[key] = merged.get(key, sp.Integer(0)) + t.factor
-        by_factor: dict[sp.Expr, list[tuple[int, Shift]]] = {}
-        for key, factor in merged.items():
-            by_factor.setdefault(factor, []).append(key)
-        terms: list[tuple[sp.Symbol, int, Shift]] = []
-        total = sp.Integer(0)
-        for k, (factor, keys) in enumerate(by_factor.items()):
-            symbols = [sp.Symbol(f"t{k} {n}", real=True) for n in range(len(keys))]
-            reads = [(s, *key) for s, key in zip(symbols, keys, strict=True)]
-            scale, more = self._factor(factor)
-            body = sp.Add(*symbols)
-            if len(keys) > 1 and scale != 1 and len(by_factor) > 1:
-                symbol = sp.Symbol(f"t{k}", real=True)
-                reads = [(symbol, self.values.map(body, reads, box, f"{name}_sum"), self.values.here)]
-                body = symbol
-            terms += [*reads, *more]
-            total += scale * body
-        return self.values.map(total, terms, box, name)
-
-
-def _scalar(value: int) -> sp.Symbol:
-    """The symbol that stands for a scalar value in factors."""
-    return sp.Symbol(f"@{value}", real=True)
 
 
 def _plus(a: Shift, b: Shift) -> Shift:

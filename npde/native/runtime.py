@@ -189,7 +189,8 @@ def march_back(
     for accumulator, tensor in zip(accumulators, sums_and_fields, strict=True):
         argument = made.kernels.arguments[accumulator.argument]
         is_sum = accumulator.box is None
-        entries += [is_sum, argument.per_step, argument.batch, 0 if is_sum else tensor.stride(1)]
+        kind = 2 if accumulator.table else int(is_sum)
+        entries += [kind, argument.per_step, argument.batch, tensor.stride(1)]
         sums.append(tensor.data_ptr() if is_sum else 0)
         fields.append(0 if is_sum else tensor.data_ptr())
     needed = _bytes(library.npde_march_back_bytes, len(sums), slots, count, size)
@@ -204,6 +205,11 @@ def march_back(
     places = {k: n for n, k in enumerate(wanted)}
     for accumulator, tensor in zip(accumulators, sums_and_fields, strict=True):
         argument = made.kernels.arguments[accumulator.argument]
+        if accumulator.table:
+            target = found[places[accumulator.argument]]
+            total = tensor if argument.batch else tensor.sum(1, keepdim=True)
+            target += total.reshape(target.shape).to(target.dtype)
+            continue
         target = found[places[accumulator.argument]][:, :, accumulator.element]
         target += _collected(file, argument, accumulator.box, tensor).to(target.dtype)
     return [state_bar, *found]
@@ -212,7 +218,8 @@ def march_back(
 def collectors(
     file: CFile, arguments: tuple[Argument, ...], steps: int, batch: int, count: int, like: Tensor
 ) -> list[Tensor]:
-    """Zeros for each accumulator: [steps or 1, batch, units] in double, or [steps or 1, batch or teams, padded array]."""
+    """Zeros for each accumulator: [steps or 1, batch, units] in double, or [steps or 1, batch or teams, padded array]; for
+    tables [steps or 1, batch or teams, entries] in double."""
     made = []
     for program in file.programs:
         if not program.name.endswith("_adjoint"):
@@ -220,7 +227,11 @@ def collectors(
         for accumulator in program.accumulators:
             argument = arguments[accumulator.argument]
             rows = steps if argument.per_step else 1
-            if accumulator.box is None:
+            if accumulator.table:
+                samples = batch if argument.batch else count
+                size = (rows, samples, argument.elements)
+                made.append(torch.zeros(size, dtype=torch.float64, device=like.device))
+            elif accumulator.box is None:
                 made.append(torch.zeros(rows, batch, file.layout.units, dtype=torch.float64, device=like.device))
             else:
                 varies = tuple(i is not None for i in accumulator.box)

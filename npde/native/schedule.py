@@ -5,9 +5,23 @@ from __future__ import annotations
 from npde.diagnostics import InternalError
 from npde.native.lowering import Step, Unfit
 from npde.native.placement import Placement
-from npde.native.program import Accumulator, Border, Buffer, Phase, Program, Sweep, Write, moved, verify
+from npde.native.program import Accumulator, Border, Buffer, Loops, Phase, Program, Sweep, Write, moved, verify
 from npde.native.reverse import Adjoint
-from npde.native.values import Box, Cotangent, Element, Fill, Fold, Map, State
+from npde.native.values import (
+    Box,
+    Contraction,
+    Correlation,
+    Cotangent,
+    Element,
+    Fill,
+    Fold,
+    KernelGradient,
+    Map,
+    MatrixGradient,
+    Product,
+    State,
+    Total,
+)
 
 
 def schedule(name: str, step: Step) -> Program:
@@ -17,7 +31,7 @@ def schedule(name: str, step: Step) -> Program:
 
 def schedule_adjoint(name: str, adjoint: Adjoint) -> Program:
     """The loops of an adjoint step."""
-    return _Scheduler(name, adjoint.values, list(adjoint.states), adjoint.gradients).program()
+    return _Scheduler(name, adjoint.values, list(adjoint.states), adjoint.gradients, adjoint.tables).program()
 
 
 class _Scheduler(Placement):
@@ -62,7 +76,8 @@ class _Scheduler(Placement):
             for write in writes:
                 groups.setdefault(self._kind(self.values[write.value].box), []).append(write)
             sweeps = tuple(Sweep(self._hull(group), tuple(group)) for group in groups.values())
-            made.append(Phase(sweeps, tuple(self._borders(k, phases, where))))
+            loops = tuple(self._loops(k, phases, where, accumulators))
+            made.append(Phase(sweeps, tuple(self._borders(k, phases, where)), loops))
         self._check_fills()
         program = Program(
             self.name, self.values, tuple(buffers), tuple(made), tuple(accumulators), where,
@@ -70,6 +85,29 @@ class _Scheduler(Placement):
         )  # fmt: skip
         verify(program)
         return program
+
+    def _loops(
+        self, phase: int, phases: dict[int, int], where: dict[int, int], accumulators: list[Accumulator]
+    ) -> list[Loops]:
+        """The contractions of a phase; the channels of a layer together."""
+        groups: dict[object, list[int]] = {}
+        for number in self.needed:
+            value = self.values[number]
+            if not isinstance(value.operation, Contraction) or phases[number] != phase:
+                continue
+            key = (value.operation.group, value.box) if isinstance(value.operation, Correlation) else number
+            groups.setdefault(key, []).append(number)
+        found = []
+        for group in groups.values():
+            operation = self.values[group[0]].operation
+            if isinstance(operation, KernelGradient | MatrixGradient):
+                accumulator = Accumulator(operation.table, 0, None, table=True)
+                if accumulator not in accumulators:
+                    accumulators.append(accumulator)
+                found.append(Loops(tuple(group), (), accumulators.index(accumulator)))
+                continue
+            found.append(Loops(tuple(group), tuple(where[n] for n in group)))
+        return found
 
     def _borders(self, phase: int, phases: dict[int, int], where: dict[int, int]) -> list[Border]:
         found = []
@@ -89,6 +127,10 @@ class _Scheduler(Placement):
                 return Buffer("cotangent", (c,), varies, value.name)
             case Element(argument=a, element=e) if not value.is_scalar:
                 return Buffer("argument", (a, e), varies, value.name)
+            case Total() if value.is_scalar:
+                return Buffer("partial", (number,), varies, value.name)
+            case Correlation() | Product() | Total():
+                return Buffer("temporary", (number,), varies, value.name)
             case Map() if number in self.stored:
                 if number in outputs:
                     return Buffer("output", (outputs[number],), varies, value.name)
@@ -116,6 +158,10 @@ class _Scheduler(Placement):
 
         for number in self.needed:
             note(self.values[number].box)
+            operation = self.values[number].operation
+            if isinstance(operation, Correlation | KernelGradient):
+                for shift in operation.shifts:
+                    note(moved(self.values[number].box, shift))
         for root in self._roots():
             box = self.values[root].box
             stack, seen = [(root, self.values.here)], set()

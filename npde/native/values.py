@@ -3,6 +3,8 @@
 A value is an array on a box of the grid, or varies along some of its axes only. `Map` computes one entry by entry from shifted
 reads of others, which covers stencils, fluxes on faces, cropping and pointwise expressions alike; `Fill` continues a value by
 ghost cells along one axis and `Fold` is its transpose. Faces count like cells: face k of an axis lies between cells k - 1 and k.
+Three operations look at many entries and have loops of their own: `Correlation` (learned kernels), `Product` (matrices along axes)
+and `Total` (sums over the grid); `KernelGradient` and `MatrixGradient` are their gradients with respect to the entries of tables.
 """
 
 from __future__ import annotations
@@ -12,6 +14,11 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 import sympy as sp
+
+
+class Unfit(Exception):
+    """A step cannot be marched natively; the message says why, for `npde explain`."""
+
 
 Interval: TypeAlias = tuple[int, int] | None
 """Indices lower … upper - 1 along an axis; None where the value does not vary."""
@@ -113,7 +120,72 @@ class Fold:
     fill: Fill
 
 
-Operation: TypeAlias = State | Cotangent | Element | Map | Fill | Fold
+@dataclass(frozen=True, slots=True)
+class Correlation:
+    """`Σ_s Σ_k table[row + columns[s] + k] · sources[s](· + shifts[k])`: one output channel of a convolution layer. The table is
+    argument number `table`; values that differ in `row` alone are computed together."""
+
+    sources: tuple[int, ...]
+    table: int
+    row: int
+    columns: tuple[int, ...]
+    shifts: tuple[Shift, ...]
+
+    @property
+    def group(self) -> tuple[object, ...]:
+        """What the channels of one layer have in common."""
+        return (self.sources, self.table, self.columns, self.shifts)
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """`Σ_m table[first + n M + m] · source_m`, n and m counting the entries along `axes`, row-major; `transposed`: table entry
+    `first + m M + n`. The other axes are independent of each other."""
+
+    source: int
+    table: int
+    first: int
+    axes: tuple[int, ...]
+    transposed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """The sum of `source` over `axes`."""
+
+    source: int
+    axes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KernelGradient:
+    """`Σ_x bars[c](x) · sources[s](x + shifts[k])` for table entry `rows[c] + columns[s] + k`, on the box of the value."""
+
+    bars: tuple[int, ...]
+    sources: tuple[int, ...]
+    table: int
+    rows: tuple[int, ...]
+    columns: tuple[int, ...]
+    shifts: tuple[Shift, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixGradient:
+    """`Σ bar_n · source_m` for table entry `first + n M + m`, summed over the axes that are not among `axes`."""
+
+    bar: int
+    source: int
+    table: int
+    first: int
+    axes: tuple[int, ...]
+
+
+TableGradient: TypeAlias = KernelGradient | MatrixGradient
+
+Contraction: TypeAlias = Correlation | Product | Total | KernelGradient | MatrixGradient
+"""What looks at many entries: it has loops of its own, and reads and writes buffers."""
+
+Operation: TypeAlias = State | Cotangent | Element | Map | Fill | Fold | Contraction
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +212,14 @@ def operands(operation: Operation) -> tuple[int, ...]:
             return (source, *values)
         case Fold(source=source, fill=fill):
             return (source, *fill.values)
+        case Correlation(sources=sources):
+            return sources
+        case Product(source=source) | Total(source=source):
+            return (source,)
+        case KernelGradient(bars=bars, sources=sources):
+            return (*bars, *sources)
+        case MatrixGradient(bar=bar, source=source):
+            return (bar, source)
         case _:
             return ()
 
