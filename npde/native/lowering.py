@@ -39,7 +39,7 @@ from npde.graph.layers import (
     Weight,
 )
 from npde.graph.names import exact
-from npde.native.lowering_sums import WRITTEN_OUT, SumLowering
+from npde.native.lowering_sums import WRITTEN_OUT, WRITTEN_OUT_CELL, SumLowering
 from npde.native.lowering_walls import Channel, channel_of
 from npde.native.values import Argument, Box, Shift, State, Values, join_boxes
 from npde.native.values import Unfit as Unfit
@@ -126,7 +126,7 @@ class Lowering(SumLowering):
                 of = block.node(node.inputs[0]).region
                 return tuple(self._stencil(node, taps, of, v) for v in inputs[0])
             case ReleasedStencil(extents=extents):
-                return tuple(self._correlate(node, extents, (v,), inputs[1]) for v in inputs[0])
+                return tuple(self._released(node, extents, v, inputs[1]) for v in inputs[0])
             case Convolution(extents=extents):
                 return self._convolution(node, extents, inputs[0], inputs[1])
             case ConvolutionAdjoint() as layer:
@@ -173,7 +173,8 @@ class Lowering(SumLowering):
         argument = Argument(kind, name, count * stages, box, node.shape.batch, per_step)  # type: ignore[arg-type]
         number = self.values.argument(argument)
         offset = stage * count if stages > 1 else 0
-        if elements is not None and argument.is_scalar and (elements > WRITTEN_OUT or name in self._matrices):
+        most = WRITTEN_OUT if kernel else WRITTEN_OUT_CELL
+        if elements is not None and argument.is_scalar and (elements > most or name in self._matrices):
             return (self.values.element(number, offset, name),)  # a table, known by its first entry
         label = name if count == 1 else f"{name}_"
         return tuple(
@@ -222,7 +223,7 @@ class Lowering(SumLowering):
         weight = self.values.argument(Argument("parameter", f"{layer}.weight", rows * columns, nowhere, False, False))
         bias = self.values.argument(Argument("parameter", f"{layer}.bias", rows, nowhere, False, False))
         here, names = self.values.here, [f"{name}_{n}" for n in range(rows)]
-        if rows * columns > WRITTEN_OUT:
+        if rows * columns > WRITTEN_OUT_CELL:
             summed = self._rows(self.values.element(weight, 0, "w"), tuple(features), box, names, (here,))
         else:
             entries = [self.values.element(weight, k, f"w_{k // columns}_{k % columns}") for k in range(rows * columns)]

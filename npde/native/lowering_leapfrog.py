@@ -16,7 +16,7 @@ from npde.graph.expression_blocks import DT
 from npde.graph.graph import LayerGraph
 from npde.native.lowering import Lowering, Step
 from npde.native.lowering_walls import Channel
-from npde.native.values import Argument, Element, State, Values, operands
+from npde.native.values import Argument, Correlation, Element, Product, State, Values, operands
 
 
 def chain(graph: LayerGraph, arguments: list[Argument]) -> dict[str, Step] | None:
@@ -59,8 +59,9 @@ class _Links(Lowering):
         stack, seen = list(forces), set(forces)
         while stack:
             operation = self.values[stack.pop()].operation
-            if isinstance(operation, Element):
-                argument = self.values.arguments[operation.argument]
+            if isinstance(operation, Element | Correlation | Product):
+                table = operation.argument if isinstance(operation, Element) else operation.table
+                argument = self.values.arguments[table]
                 if argument.per_step and argument.kind != "time":
                     return False
             more = set(operands(operation)) - seen

@@ -12,8 +12,11 @@ from npde.graph.layers import ConvolutionAdjoint, Reduction
 from npde.native.lowering_walls import Channel, WallLowering, channel_of
 from npde.native.values import Box, Correlation, Element, Fold, Product, Shift, Total, Unfit
 
-WRITTEN_OUT = 100
-"""Products of one layer that are written out in a kernel; more are a loop over a table of weights."""
+WRITTEN_OUT = 40
+"""Weights of a convolution layer that are written out in a kernel; more are a loop over a table of weights."""
+
+WRITTEN_OUT_CELL = 300
+"""The same of a layer within a cell, whose inputs are no arrays when it is written out."""
 
 
 class SumLowering(WallLowering):
@@ -106,16 +109,26 @@ class SumLowering(WallLowering):
             shifts += taps
         return self._sum_of_products(pairs, self._box(node), node.name, shifts)
 
+    def _released(self, node: Node, extents: tuple[int, ...], source: int, kernel: Channel) -> int:
+        """A stencil with weights of its own, the same for all channels."""
+        if len(kernel) == 1 < prod(extents):
+            return self._looped(node, extents, (source,), kernel, [node.name])[0]
+        return self._correlate(node, extents, (source,), kernel)
+
+    def _looped(
+        self, node: Node, extents: tuple[int, ...], sources: Channel, kernel: Channel, names: list[str]
+    ) -> Channel:
+        box = self._box(node)
+        grown = tuple(
+            (0 - e // 2, n + e // 2) if b is None else (b[0] - e // 2, b[1] + e // 2)
+            for b, n, e in zip(box, self.values.grid, extents, strict=True)
+        )
+        return self._rows(kernel[0], sources, box, names, self._taps(extents), grown)
+
     def _convolution(self, node: Node, extents: tuple[int, ...], sources: Channel, kernel: Channel) -> Channel:
         size = len(sources) * prod(extents)
         if len(kernel) == 1 < size * node.shape.channels:
-            names = [self._label(node, c) for c in self._channels(node)]
-            box = self._box(node)
-            grown = tuple(
-                (0 - e // 2, n + e // 2) if b is None else (b[0] - e // 2, b[1] + e // 2)
-                for b, n, e in zip(box, self.values.grid, extents, strict=True)
-            )
-            return self._rows(kernel[0], sources, box, names, self._taps(extents), grown)
+            return self._looped(node, extents, sources, kernel, [self._label(node, c) for c in self._channels(node)])
         return tuple(
             self._correlate(node, extents, sources, kernel[c * size : (c + 1) * size]) for c in self._channels(node)
         )

@@ -235,7 +235,9 @@ def text(program: Program) -> str:
                 _definitions(program, write.value, shown, lines, {w.value for w in sweep.writes})
                 lines.append(f"    {_target(program, write)} {_right(program, write.value)}")
             scalars |= {value for value in shown if program.values[value].is_scalar}
-        lines += [f"  phase {k}: {loops_text(program, loops)}" for loops in phase.loops]
+        for loops in phase.loops:
+            lines.append(f"  phase {k}: loops over {box_text(program.values[loops.values[0]].box)}")
+            lines += _loops_lines(program, loops)
         for border in phase.borders:
             operation = program.values[border.value].operation
             assert isinstance(operation, Fill | Fold)
@@ -248,25 +250,27 @@ def text(program: Program) -> str:
     return "\n".join(lines) + "\n"
 
 
-def loops_text(program: Program, loops: Loops) -> str:
-    """What a group of contractions computes."""
-    first = program.values[loops.values[0]]
-    targets = ", ".join(_buffer_name(program, b) for b in loops.buffers)
-    match first.operation:
-        case Correlation(sources=sources, table=table, shifts=shifts):
-            return (
-                f"loops over {box_text(first.box)}: {targets} = {len(sources)} x {len(shifts)} weights of "
-                f"{program.values.arguments[table].name}"
-            )
-        case Product(table=table, axes=axes, transposed=transposed):
-            mark = ", transposed" if transposed else ""
-            return f"matrix along axes {list(axes)}: {targets} = {program.values.arguments[table].name}{mark}"
-        case Total(source=source, axes=axes):
-            return f"sum over axes {list(axes)}: {targets} = total of {_value_name(program, source)}"
-        case KernelGradient(table=table) | MatrixGradient(table=table):
-            return f"loops over {box_text(first.box)}: gradient of {program.values.arguments[table].name} +="
-        case _:
-            raise InternalError("these loops are no contraction")
+def _loops_lines(program: Program, loops: Loops) -> list[str]:
+    """What a group of contractions computes, a line each."""
+    names = [_buffer_name(program, b) for b in loops.buffers]
+    found = []
+    for k, number in enumerate(loops.values):
+        operation = program.values[number].operation
+        read = ", ".join(dict.fromkeys(_value_name(program, o) for o in operands(operation)))
+        match operation:
+            case Correlation(table=table, row=row, shifts=shifts):
+                of = program.values.arguments[table].name
+                found.append(f"    {names[k]} = correlation({of} from entry {row} on, {len(shifts)} each, {read})")
+            case Product(table=table, axes=axes, transposed=transposed):
+                of = f"{program.values.arguments[table].name}{' transposed' * transposed}"
+                found.append(f"    {names[k]} = product({of}, {read}) along axes {list(axes)}")
+            case Total(axes=axes):
+                found.append(f"    {names[k]} = total({read}) over axes {list(axes)}")
+            case KernelGradient(table=table) | MatrixGradient(table=table):
+                found.append(f"    gradient of {program.values.arguments[table].name} += products({read})")
+            case _:
+                raise InternalError("these loops are no contraction")
+    return found
 
 
 def box_text(box: Box) -> str:

@@ -140,7 +140,7 @@ def test_a_wide_closure_is_loops() -> None:
     text = """model m
 coordinates x in [0, 1], t in [0, 0.01]
 field u(x, t), v(x, t)
-learn f[2](p, q) = mlp(12, 12, tanh)
+learn f[2](p, q) = mlp(18, 18, tanh)
 dt(u) = 0.01*dxx(u) + f(u, v)[0]
 dt(v) = f(u, v)[1]
 boundary periodic
