@@ -180,7 +180,7 @@ def test_stages_that_share_a_sweep(quick_builds: None) -> None:
 
 
 def test_long_reach_is_no_line_of_vectors(quick_builds: None) -> None:
-    model = plane("D*(K(u))", rows=20, cells=24).replace("learn D", "learn K stencil 3x19\nlearn D")
+    model = plane("D*(K(u))", rows=20, cells=24).replace("learn D", "learn K stencil 1x19\nlearn D")
     assert "LANES)" not in sweeps(model, "double")
     assert "LANES)" in sweeps(model, "float")
     agree(model, batch=1)
