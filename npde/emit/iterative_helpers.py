@@ -14,10 +14,10 @@ ITERATIVE_NEEDS: dict[str, tuple[str, ...]] = {
     "bicgstab": ("NotConverged", "products"),
     "gmres": ("NotConverged", "products", "norms"),
     "norms": ("products",),
-    "factor_jacobian": ("derivative", "factor_lines", "solve_lines", "diagonals"),
+    "factor_jacobian": ("derivative", "factor_lines", "solve_lines"),
     "jacobian_preconditioner": ("derivative", "axes_preconditioner"),
     "main_diagonal": ("diagonals",),
-    "multigrid_levels": ("diagonals", "prolong", "restrict"),
+    "multigrid_levels": ("diagonals", "neighborhood", "prolong", "restrict"),
     "v_cycle": ("prolong", "restrict"),
 }
 """Helpers that call other helpers."""
@@ -337,10 +337,7 @@ def multigrid_levels(
     a coarser map is P^T A P / 2^d, P the prolongation. Last comes the pseudo-inverse on the coarsest grid."""
     found: list[Tensor] = []
     for _ in range(math.prod(grid).bit_length()):
-        box: tuple[tuple[int, ...], ...] = ((),)
-        for r, n in zip(reach, grid, strict=True):
-            box = tuple((*offset, k) for offset in box for k in range(-min(r, n - 1), min(r, n - 1) + 1))
-        weights, columns = diagonals(apply, channels, grid, box, periodic, unit)
+        weights, columns = diagonals(apply, channels, grid, neighborhood(reach, grid), periodic, unit)
         rows = torch.arange(columns.shape[1], device=unit.device)
         diagonal = torch.where(columns == rows, weights, 0.0).sum(0)
         found += [weights, columns, diagonal.reshape(1, channels, *grid)]

@@ -7,7 +7,7 @@ MARCHING: dict[str, str] = {}
 
 MARCHING_NEEDS: dict[str, tuple[str, ...]] = {
     "spectral_walls": ("spectral", "continued"),
-    "newton_step": ("NotConverged", "diagonals", "factor_lines", "solve_lines"),
+    "newton_step": ("NotConverged", "factor_lines", "solve_lines"),
     "krylov_step": ("implicit",),
     "newton_krylov_step": ("NotConverged", "derivative", "implicit"),
 }

@@ -6,7 +6,7 @@ SOLVERS: dict[str, str] = {}
 """By name, in the order in which they are emitted."""
 
 SOLVER_NEEDS: dict[str, tuple[str, ...]] = {
-    "factor_lines": ("coupled", "diagonals", "solve_lines"),
+    "factor_lines": ("coupled", "by_lines", "block_row", "solve_lines"),
     "solve_floating": ("without_constants",),
     "balanced": ("without_constants",),
     "balanced_waves": ("without_constants",),
@@ -82,48 +82,23 @@ def factor_lines(
 ) -> tuple[Tensor, ...]:
     """Block-tridiagonal LU, A = (D + L)(1 + R), of a linear map of [P, C, *grid] that looks `reach` cells far.
 
-    A block is a few grid lines across the first axis; a periodic axis is folded (line 0, n - 1, 1, n - 2, ...), which keeps
-    neighbors within two lines. `pairs`: the channels are real parts, then imaginary parts, and the map commutes with the
+    Blocks are those of `by_lines`. `pairs`: the channels are real parts, then imaginary parts, and the map commutes with the
     imaginary unit, so it is factored in complex numbers. A map to S times as many channels is S maps, one a sample.
 
     Returns the order of the unknowns, the LU factors and pivots of the blocks of D, L, and R, each [blocks, S, size, size].
     Where the map annihilates the constants of the channels `null`, cell 0 of them is pinned, and last come the functionals
     [S, len(null), unknowns] that give the constants by which a right side lies outside of the range of the map.
     """
-    width = channels // 2 if pairs else channels
-
-    box: tuple[tuple[int, ...], ...] = ((),)
-    for r, n in zip(reach, grid, strict=True):
-        box = tuple((*offset, k) for offset in box for k in range(-min(r, n - 1), min(r, n - 1) + 1))
-    weights, columns = diagonals((lambda v: coupled(apply, v)) if pairs else apply, width, grid, box, periodic, unit)
-    device, lines, unknowns = unit.device, (*grid, 1)[0], width * math.prod(grid)
-    weights, columns = weights.unflatten(1, (-1, unknowns)), columns[:, :unknowns]
-    samples = weights.shape[1]
-    line = torch.arange(lines, device=device)
-    folds, far = (*periodic, False)[0], (*reach, 0)[0]
-    band = min(max(2 * far if folds else far, 1), lines)
-    if folds:
-        line = torch.stack((line, lines - 1 - line), 1).flatten()[:lines]
-    order = torch.arange(unknowns, device=device).reshape(width, lines, -1)[:, line].transpose(0, 1).flatten()
-    position = torch.empty_like(order)
-    position[order] = torch.arange(unknowns, device=device)
-    weights, columns = weights[:, :, order], position[columns[:, order]]
-    per_line = unknowns // lines
-    size = min(max(band, -(-32 // per_line)), lines) * per_line
+    whole, width = (lambda v: coupled(apply, v), channels // 2) if pairs else (apply, channels)
+    order, size, weights, columns = by_lines(whole, width, grid, reach, periodic, unit, 32)
+    device, samples = unit.device, weights.shape[1]
     factors, swaps, left, right = [], [], [], []
-    for k in range(-(-unknowns // size)):
-        first, last = k * size, min((k + 1) * size, unknowns)
-        rows = torch.zeros(samples, size, 3 * size, dtype=weights.dtype, device=device)
-        local = (columns[:, first:last] - first + size).clamp(0, 3 * size - 1)
-        values = weights[:, :, first:last].permute(1, 2, 0)
-        rows[:, : last - first].scatter_add_(2, local.T.expand(values.shape), values)
-        lower, pivot, upper = rows.split(size, 2)
-        spare = torch.arange(last - first, size, device=device)
-        pivot[:, spare, spare] = 1.0
+    for k in range(-(-order.numel() // size)):
+        lower, pivot, upper = block_row(size, weights, columns, k)
         if k:
             pivot = pivot - lower @ right[-1]
         else:
-            pinned = torch.tensor(null, dtype=torch.int64, device=device) * (per_line // width)
+            pinned = torch.tensor(null, dtype=torch.int64, device=device) * math.prod(grid[1:])
             pivot[:, pinned, pinned] += weights.abs().amax()
         block, swap = torch.linalg.lu_factor(pivot)
         factors.append(block)

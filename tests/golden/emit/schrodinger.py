@@ -69,6 +69,56 @@ def diagonals(
     return weights.reshape(-1, weights.shape[2] * cells), columns.reshape(-1, weights.shape[2] * cells)
 
 
+def neighborhood(reach: tuple[int, ...], grid: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+    """The offsets within `reach` cells, in the box around a cell."""
+    box: tuple[tuple[int, ...], ...] = ((),)
+    for r, n in zip(reach, grid, strict=True):
+        box = tuple((*offset, k) for offset in box for k in range(-min(r, n - 1), min(r, n - 1) + 1))
+    return box
+
+
+def by_lines(
+    apply: Callable[[Tensor], Tensor],
+    channels: int,
+    grid: tuple[int, ...],
+    reach: tuple[int, ...],
+    periodic: tuple[bool, ...],
+    unit: Tensor,
+    least: int,
+) -> tuple[Tensor, int, Tensor, Tensor]:
+    """The matrix of a linear map of [P, C, *grid], to S times as many channels, that looks `reach` cells far: the order of its
+    unknowns by which it is block-tridiagonal, the size of its blocks, and, in that order, weights [taps, S, unknowns] and columns.
+
+    A block is a few grid lines across the first axis, of `least` unknowns or more; a periodic axis is folded (line 0, n - 1, 1,
+    n - 2, ...), which keeps neighbors within two lines.
+    """
+    weights, columns = diagonals(apply, channels, grid, neighborhood(reach, grid), periodic, unit)
+    device, lines, unknowns = unit.device, (*grid, 1)[0], channels * math.prod(grid)
+    line = torch.arange(lines, device=device)
+    folds, far = (*periodic, False)[0], (*reach, 0)[0]
+    band = min(max(2 * far if folds else far, 1), lines)
+    if folds:
+        line = torch.stack((line, lines - 1 - line), 1).flatten()[:lines]
+    order = torch.arange(unknowns, device=device).reshape(channels, lines, -1)[:, line].transpose(0, 1).flatten()
+    position = torch.empty_like(order)
+    position[order] = torch.arange(unknowns, device=device)
+    size = min(max(band, -(-least // (unknowns // lines))), lines) * (unknowns // lines)
+    return order, size, weights.unflatten(1, (-1, unknowns))[:, :, order], position[columns[:, order]]
+
+
+def block_row(size: int, weights: Tensor, columns: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Row k of the blocks of a matrix `by_lines`: below, on and above the diagonal, [S, size, size]; ones fill the last block."""
+    first, last = k * size, min((k + 1) * size, columns.shape[1])
+    rows = torch.zeros(weights.shape[1], size, 3 * size, dtype=weights.dtype, device=weights.device)
+    local = (columns[:, first:last] - first + size).clamp(0, 3 * size - 1)
+    values = weights[:, :, first:last].permute(1, 2, 0)
+    rows[:, : last - first].scatter_add_(2, local.T.expand(values.shape), values)
+    lower, pivot, upper = rows.split(size, 2)
+    spare = torch.arange(last - first, size, device=weights.device)
+    pivot[:, spare, spare] = 1.0
+    return lower, pivot, upper
+
+
 def factor_tridiagonal(
     apply: Callable[[Tensor], Tensor],
     channels: int,
@@ -79,38 +129,16 @@ def factor_tridiagonal(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Block-tridiagonal LU of a linear map of [B, C, *grid] that looks `reach` cells far.
 
-    A block is a few grid lines across the first axis; a periodic axis is folded (line 0, n - 1, 1, n - 2, ...), which
-    keeps neighbors within two lines. Returns the order of the unknowns and, each [blocks, size, size], the inverses of
-    the pivots D_k, the products L_k D_{k-1}^-1 and D_k^-1 U_k.
+    Returns the order of the unknowns and, each [blocks, size, size], the inverses of the pivots D_k, the products
+    L_k D_{k-1}^-1 and D_k^-1 U_k.
     """
-    box: tuple[tuple[int, ...], ...] = ((),)
-    for r, n in zip(reach, grid, strict=True):
-        box = tuple((*offset, k) for offset in box for k in range(-min(r, n - 1), min(r, n - 1) + 1))
-    weights, columns = diagonals(apply, channels, grid, box, periodic, unit)
-    device, lines, unknowns = unit.device, (*grid, 1)[0], channels * math.prod(grid)
-    line = torch.arange(lines, device=device)
-    folds, far = (*periodic, False)[0], (*reach, 0)[0]
-    width = min(2 * far if folds else far, lines)
-    if folds:
-        line = torch.stack((line, lines - 1 - line), 1).flatten()[:lines]
-    order = torch.arange(unknowns, device=device).reshape(channels, lines, -1)[:, line].transpose(0, 1).flatten()
-    per_line = unknowns // lines
-    size = min(max(width, -(-64 // per_line)), lines) * per_line
-    blocks = -(-unknowns // size)
-    position = torch.empty_like(order)
-    position[order] = torch.arange(unknowns, device=device)
-    row, column = position.expand_as(columns), position[columns]
-    tri = torch.zeros(blocks, size, 3, size, dtype=unit.dtype, device=device)
-    where = (row // size, row % size, (column // size - row // size + 1).clamp(0, 2), column % size)
-    tri.index_put_(where, weights, accumulate=True)
-    spare = torch.arange(unknowns, blocks * size, device=device)
-    tri[spare // size, spare % size, 1, spare % size] = 1.0
+    order, size, weights, columns = by_lines(apply, channels, grid, reach, periodic, unit, 64)
     inverse, left, right = [], [], []
-    for k in range(blocks):
-        lower, pivot, upper = tri[k].unbind(1)
+    for k in range(-(-order.numel() // size)):
+        lower, pivot, upper = (block[0] for block in block_row(size, weights, columns, k))
         if k:
             left.append(lower @ inverse[-1])
-            pivot = pivot - left[-1] @ tri[k - 1, :, 2]
+            pivot = pivot - lower @ right[-1]
         inverse.append(torch.linalg.inv(pivot))
         right.append(inverse[-1] @ upper)
     left.insert(0, torch.zeros_like(inverse[0]))
