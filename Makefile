@@ -10,7 +10,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --con
 PYTEST := OMP_NUM_THREADS=1 MPLBACKEND=Agg $(BIN)/python -m pytest -q
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow lint format verify bench verify-ready clean
+.PHONY: help demo test slow coverage lint format verify bench verify-ready clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,12 @@ test: $(READY) ## the default suite, a few minutes on two cores
 
 slow: $(READY) ## the tests that take longer
 	@$(PYTEST) -n 2 --dist loadscope -m slow
+
+coverage: $(READY) ## the lines and branches of npde that the default suite runs
+	@$(BIN)/coverage erase
+	-@OMP_NUM_THREADS=1 MPLBACKEND=Agg $(BIN)/coverage run -m pytest -q -n 2 --dist loadscope
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report --skip-covered --sort=miss
 
 lint: $(READY) ## style, format, types
 	@$(BIN)/ruff check .
