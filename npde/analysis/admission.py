@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from npde.analysis.footprint import Share, footprint, iterates
+from npde.analysis.footprint import Share, depends_on_data, footprint
 from npde.diagnostics import DiagnosticError
 from npde.diagnostics.catalogue import data as codes
 from npde.files.limits import available_bytes, human
@@ -68,8 +68,8 @@ def admit_march(net: LiveModule, kept: int, batch: int, steps: int, every: int |
     unit: torch.Tensor = net.unit  # type: ignore[assignment]
     state = numbers_of_state(net.graph)
     frames = steps // every + 1 if every else 0
-    if iterates(net.graph):
-        return  # how much it takes depends on the data
+    if depends_on_data(net.graph, grad):
+        return
     rough = batch * unit.element_size() * (kept * (steps if grad else 1) + 3 * state * frames)
     if unit.device.type == "meta" or rough < SMALL or rough <= _free(unit.device):
         return

@@ -27,7 +27,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from npde.diagnostics import NpdeError
+from npde.analysis.answers import Answers
+from npde.diagnostics import InternalError, NpdeError
 from npde.emit.live import LiveModule, instantiate
 from npde.graph import LayerGraph
 from npde.graph.layers import AdaptiveStep, IterativeSolve, KrylovSolve, NewtonLayer
@@ -76,10 +77,10 @@ def footprint(
     a mean square too. `every` as in `march`: frames are kept one by one and then stacked, so each counts twice, and a third
     time for its gradient.
 
-    Raises NpdeError where an iteration goes on until a residual is small: how long is not known without data.
+    Iterations are taken to be as many as `npde.analysis.answers` says. Raises NpdeError where `depends_on_data`.
     """
-    if iterates(graph):
-        raise NpdeError("The memory of an iterative solve depends on how many iterations it takes.")
+    if depends_on_data(graph, grad):
+        raise NpdeError("What gradients of adaptive steps take depends on how many steps there are.")
     dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype
     total = graph.scheme.steps if steps is None else steps
     traced = min(total, graph.scheme.steps)
@@ -93,10 +94,15 @@ def footprint(
     return Footprint(worst.bytes + frames, tuple(listed))
 
 
-def iterates(graph: LayerGraph) -> bool:
-    """Whether some layer iterates until a residual is small."""
-    kinds = IterativeSolve | KrylovSolve | NewtonLayer | AdaptiveStep
-    return any(isinstance(n.layer, kinds) for b in graph.blocks for n in b.nodes)
+def depends_on_data(graph: LayerGraph, grad: bool) -> bool:
+    """Whether a peak cannot be known without data: with gradients, that of adaptive steps, whose number follows from the error."""
+    return grad and any(isinstance(n.layer, AdaptiveStep) for b in graph.blocks for n in b.nodes)
+
+
+def keeps_iterations(graph: LayerGraph) -> bool:
+    """Whether a peak depends on the number of iterations that is assumed: GMRES keeps an array of each."""
+    layers = [n.layer for b in graph.blocks for n in b.nodes]
+    return any(isinstance(x, IterativeSolve | KrylovSolve | NewtonLayer) and x.solve.method == "gmres" for x in layers)
 
 
 def _state_bytes(graph: LayerGraph, batch: int, dtype: torch.dtype) -> int:
@@ -194,8 +200,11 @@ class _Counter(TorchDispatchMode):
         self.known: weakref.WeakSet[torch.UntypedStorage] = weakref.WeakSet()
         self.peaks = [_Peak()]
         self.last_step = 0
+        self.answers = Answers()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.ops.aten._local_scalar_dense.default and args[0].is_meta:
+            return self.answers.of(_emitted_frame(), args[0])
         out = func(*args, **(kwargs or {}))
         for value in tree_leaves(out):
             if isinstance(value, Tensor):
@@ -249,6 +258,16 @@ class _Counter(TorchDispatchMode):
         before, *rest = self.peaks
         during, after = rest if len(rest) == 2 else (before, rest[-1])
         return _phase(before), _phase(during), _phase(after)
+
+
+def _emitted_frame() -> FrameType:
+    """The innermost frame of the emitted file."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and not frame.f_code.co_filename.startswith("<npde "):
+        frame = frame.f_back
+    if frame is None:
+        raise InternalError("a number was asked of an array without data")
+    return frame
 
 
 def _phase(peak: _Peak) -> _Phase:

@@ -82,13 +82,15 @@ def invariant_lines(analysis: Analysis) -> Iterator[str]:
 
 def memory_lines(analysis: Analysis) -> Iterator[str]:
     """Predicted peaks, forward and with gradients, and what takes them."""
-    from npde.analysis.footprint import iterates  # imports torch, as tracing does
+    from npde.analysis.answers import ASSUMED
+    from npde.analysis.footprint import depends_on_data, keeps_iterations  # imports torch, as tracing does
 
-    if iterates(analysis.graph):
-        yield "not predicted: an iteration goes on until its residual is small"
-        return
     yield from _peak_lines("forward", analysis.footprint())
-    if analysis.cost.parameters:
+    if keeps_iterations(analysis.graph):
+        yield f"    for {ASSUMED} iterations of GMRES, which keeps an array of each"
+    if depends_on_data(analysis.graph, True):
+        yield "with gradients: depends on the number of adaptive steps"
+    elif analysis.cost.parameters:
         yield from _peak_lines("with gradients", analysis.footprint(grad=True))
 
 

@@ -206,15 +206,15 @@ def _cost(analysis: Analysis) -> Iterator[str]:
 
 
 def _memory(analysis: Analysis) -> Iterator[str]:
-    from npde.analysis.footprint import iterates
+    from npde.analysis.footprint import depends_on_data
 
-    if iterates(analysis.graph):
-        yield "<p>Not predicted: an iteration goes on until its residual is small.</p>"
-        return
     yield '<div class="scroll"><table><tr><th>march</th><th class="number">batch</th><th class="number">peak</th>'
     yield "<th>largest parts</th></tr>"
     kinds = ((False, "forward"), (True, "with gradients")) if analysis.cost.parameters else ((False, "forward"),)
     for grad, name in kinds:
+        if depends_on_data(analysis.graph, grad):
+            yield f"<tr><td>{name}</td><td colspan=3>depends on the number of adaptive steps</td></tr>"
+            continue
         for batch in BATCHES:
             found = analysis.footprint(batch, grad)
             parts = ", ".join(f"{human(s.bytes)} {s.text()}" for s in found.shares[:3])

@@ -166,13 +166,12 @@ def count(number: float) -> str:
     raise AssertionError
 
 
-def peak_bytes(analysis: Analysis) -> dict[str, int] | None:
-    """Predicted peaks; None where an iteration decides."""
-    from npde.analysis.footprint import iterates
+def peak_bytes(analysis: Analysis) -> dict[str, int | None]:
+    """Predicted peaks; None where the data decide."""
+    from npde.analysis.footprint import depends_on_data
 
-    if iterates(analysis.graph):
-        return None
-    return {"forward": analysis.memory(), "gradients": analysis.memory(grad=True)}
+    gradients = None if depends_on_data(analysis.graph, True) else analysis.memory(grad=True)
+    return {"forward": analysis.memory(), "gradients": gradients}
 
 
 def plain_analysis(scheme: Scheme, analysis: Analysis, *, is_whole: bool = False) -> dict[str, Any]:

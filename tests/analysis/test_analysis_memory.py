@@ -13,7 +13,8 @@ import torch
 
 import npde
 from npde.analysis import admission
-from npde.analysis.footprint import footprint
+from npde.analysis.footprint import _Counter, _labels, footprint
+from npde.emit.live import instantiate
 
 ROOT = Path(__file__).parents[2]
 
@@ -67,6 +68,43 @@ def test_shares_are_named_by_the_emitted_lines() -> None:
 def test_a_steady_problem_has_a_footprint() -> None:
     source = "model m\ncoordinates x in [0, 1]\nfield u(x)\nlap(u) = -sin(x)\nboundary u = 0\ngrid x: 64\n"
     assert npde.parse(source).analyze().memory() > 64 * 8
+
+
+PLANE = "model m\ncoordinates x, y in [0, 1], t in [0, 0.001]\nfield u(x, y, t)\nlearn D(t) = 1 > 0, a(x, y) = 1 > 0\n"
+RUN = "boundary u = 0\ninitial u = sin(pi*x)\ngrid x: 10, y: 8\nmarch backward_euler, steps: 2\n"
+ITERATIVE = {
+    "CG": PLANE + "dt(u) = D*div(a*grad(u))\n" + RUN + "solve cg, tolerance: 1e-3\n",
+    "BiCGStab": PLANE + "dt(u) = D*a*lap(u)\n" + RUN + "solve bicgstab, tolerance: 1e-3\n",
+    "Newton": PLANE + "dt(u) = D*a*lap(u) - u^3\n" + RUN,
+    "steady Newton": "model m\ncoordinates x, y in [0, 1]\nfield u(x, y)\nlearn D = 1 > 0\nD*lap(u) + exp(u) = 0\nboundary u = 0\n"
+    "grid x: 8, y: 8\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(ITERATIVE))
+def test_iterations_have_a_footprint(name: str) -> None:
+    """As counted in a run with data, whose number of iterations is another one."""
+    analysis = npde.parse(ITERATIVE[name]).analyze()
+    compilation = npde.parse(ITERATIVE[name])._compilation()
+    for grad in (False, True):
+        predicted = analysis.memory(batch=3, grad=grad, dtype="float64")
+        counter = _Counter(_labels(compilation.source))
+        with counter:
+            net = instantiate(compilation.graph, compilation.source, dtype=torch.float64)
+            run = net.solve if "steady" in name else net.march  # type: ignore[attr-defined]
+            with torch.set_grad_enabled(grad):
+                out = run(net.initial_state(3))  # type: ignore[operator]
+                if grad:
+                    out.square().mean().backward()
+        measured = max(p.highest for p in counter.peaks)
+        assert 0.8 < predicted / measured < 1.25, (grad, predicted / measured)
+
+
+def test_adaptive_steps_are_not_counted_ahead() -> None:
+    analysis = npde.parse(FISHER.replace("rk4, steps: 500", "dopri5, steps: 5")).analyze()
+    assert analysis.memory() > 4 * 1000
+    with pytest.raises(npde.NpdeError, match="depends on how many steps"):
+        analysis.memory(grad=True)
 
 
 # --- refusals ---------------------------------------------------------------------------------------------------------
