@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from npde.analysis.footprint import footprint, iterates
+from npde.analysis.footprint import depends_on_data, footprint, keeps_iterations
 from npde.diagnostics import NpdeError
 from npde.emit.budget import too_small
 from npde.emit.rollout import held
@@ -37,10 +37,8 @@ def lengths(net: LiveModule, batch: int, steps: int, every: int | None, memory: 
         DiagnosticError: N1022, no lengths do.
     """
     graph = net.graph
-    if iterates(graph):
-        raise NpdeError(
-            "The memory of an iterative solve depends on its data; `checkpoint` takes a number of steps instead."
-        )
+    if depends_on_data(graph, grad=True) or keeps_iterations(graph):
+        raise NpdeError("The memory of a step depends on its data; `checkpoint` takes a number of steps instead.")
     unit: torch.Tensor = net.unit  # type: ignore[assignment]
     there = sum(p.nbytes for p in net.parameters())
 
