@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from types import FrameType
 
-import torch
-
 ASSUMED = 20
 """Iterations of a Krylov method."""
 
@@ -24,11 +22,11 @@ class Answers:
 
     asked: set[tuple[int, int]] = field(default_factory=set)
 
-    def of(self, frame: FrameType, value: torch.Tensor) -> bool | float:
-        """The answer to the helper whose frame this is."""
+    def of(self, frame: FrameType, *, is_decision: bool) -> bool | float:
+        """The answer to the helper whose frame this is: a decision or a number."""
         name, held = frame.f_code.co_name, frame.f_locals
         done = len(held.get("history") or held.get("changes") or ())
-        if value.dtype != torch.bool:
+        if not is_decision:
             changes = name in ("newton_step", "newton_krylov_step")
             return float(done < NEWTON - 1) if changes else 0.5  # a residual, or the error of a step, which is accepted
         match name:

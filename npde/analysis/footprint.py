@@ -204,7 +204,7 @@ class _Counter(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is torch.ops.aten._local_scalar_dense.default and args[0].is_meta:
-            return self.answers.of(_emitted_frame(), args[0])
+            return self.answers.of(_emitted_frame(), is_decision=args[0].dtype == torch.bool)
         out = func(*args, **(kwargs or {}))
         for value in tree_leaves(out):
             if isinstance(value, Tensor):
