@@ -75,9 +75,9 @@ RUN = "boundary u = 0\ninitial u = sin(pi*x)\ngrid x: 10, y: 8\nmarch backward_e
 ITERATIVE = {
     "CG": PLANE + "dt(u) = D*div(a*grad(u))\n" + RUN + "solve cg, tolerance: 1e-3\n",
     "BiCGStab": PLANE + "dt(u) = D*a*lap(u)\n" + RUN + "solve bicgstab, tolerance: 1e-3\n",
-    "Newton": PLANE + "dt(u) = D*a*lap(u) - u^3\n" + RUN,
+    "Newton": PLANE + "dt(u) = D*a*lap(u) - u^3\n" + RUN.replace("x: 10, y: 8", "x: 40, y: 30").replace("steps: 2", "steps: 4"),
     "steady Newton": "model m\ncoordinates x, y in [0, 1]\nfield u(x, y)\nlearn D = 1 > 0\nD*lap(u) + exp(u) = 0\nboundary u = 0\n"
-    "grid x: 8, y: 8\n",
+    "grid x: 30, y: 30\n",
 }  # fmt: skip
 
 
