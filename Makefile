@@ -9,6 +9,10 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --con
 # One thread a test process: two of them fill two cores, and results do not depend on how sums are split.
 PYTEST := OMP_NUM_THREADS=1 MPLBACKEND=Agg $(BIN)/python -m pytest -q
 
+# What `make bench` runs, and the Python that runs it: one that has Devito, JAX, numba and py-pde lets them take part.
+BENCH        := kernels scaling compile_time ratios
+BENCH_PYTHON := $(BIN)/python
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test slow coverage lint format verify bench verify-ready clean
 
@@ -42,8 +46,8 @@ format: $(READY) ## rewrite the code in the house format
 verify: $(READY) ## the table of observed orders of accuracy; docs/convergence.md
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.convergence --output docs/convergence.md
 
-bench: $(READY) ## measure; BENCH='kernels --cases A,E' for a part; tables and plots go to benchmarks/results
-	@$(BIN)/python -m benchmarks $(BENCH)
+bench: $(READY) ## measure; BENCH='kernels --cases A,E' for a part, BENCH_PYTHON for peers' environment; see benchmarks/results
+	@PYTHONPATH=. $(BENCH_PYTHON) -m benchmarks $(BENCH)
 
 verify-ready: ## everything that CI runs, on a fresh clone of the last commit
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \

@@ -37,7 +37,24 @@ grid x: 19, y: 7
 order 4
 march heun, steps: 6
 '''
+SUMS = '''model m
+coordinates x in [0, 1], y in [0, 1], t in [0, 0.001]
+field u[3](x, y, t), v(x, y, t)
+learn K[5, 3] stencil 3x3, W(y, y', t), D = 0.1, b[5] = 0.1
+dt(u) = -adjoint(K)(relu(K(u) + b)) + D*mean(u[0]^2, x, y)*u + sum(u[1], x)*u
+dt(v) = tanh(integral(W(y, y')*v(x, y'), y'))
+boundary x: periodic
+boundary y = 0: u = 0, v = 0
+boundary y = 1: dn(u) = 0, v = 0
+initial u = x*y
+initial v = x
+grid x: 5, y: 19
+march heun, steps: 3
+network cnn
+'''
 torch.set_num_threads(2)
+for batch in (1, 3):
+    assert worst(*pair(SUMS), steps=3, every=2, batch=batch) == {}
 for text in (WALLS, WALLS.replace("boundary x: periodic", "boundary x = 0: u = 0, v = 0\\nboundary x = 1: u = 1, dn(v) = 0")):
     torch_net, native_net = pair(text)
     for batch in (1, 3):
