@@ -12,6 +12,7 @@ import torch
 from npde.diagnostics import NpdeError
 from npde.emit.live import LiveModule
 from npde.graph.graph import LayerGraph
+from npde.graph.layers import Dense
 from npde.native.compiler import CompilerError
 from npde.native.kernels import lower
 from npde.native.live import NativeModule
@@ -54,6 +55,8 @@ def choose(
             work = math.prod(graph.scheme.grid.shape) * graph.scheme.steps
             if work < WORTH_BUILDING:
                 return Choice("torch", f"{work} cells times steps are done before kernels are built", None)
+            if any(isinstance(node.layer, Dense) for block in graph.blocks for node in block.nodes):
+                return Choice("torch", "torch multiplies by dense matrices faster, for all samples at once", None)
         return Choice(
             "native", "the model fits" if backend == "auto" else "it was asked for", _runtime(graph, device, dtype)
         )

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+import npde
 from npde.native import build
+from npde.native import choose as choose_module
 from npde.native.choose import BackendError
 from npde.native.live import NativeModule
 from tests.comparison import EXAMPLES
@@ -186,3 +188,10 @@ def test_what_is_left_to_torch_is_said() -> None:
     text = SUMS.replace("mean(sin(u), x)", "integral(c(x - x')*u(x', y), x')").replace("learn D", "learn c(x), D")
     with pytest.raises(BackendError, match="a convolution by FFT has no native kernel"):
         pair(text)
+
+
+def test_matrices_are_left_to_torch_unless_kernels_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choose_module, "WORTH_BUILDING", 1)
+    chosen = npde.parse(MATRICES).compile()
+    assert (chosen.backend, "dense matrices" in chosen.backend_reason) == ("torch", True)
+    assert npde.parse(SUMS).compile().backend == "native"
