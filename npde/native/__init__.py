@@ -5,9 +5,11 @@ cache      where built kernels lie, safe under races, kills and read-only homes
 build      C source -> loaded shared object
 
 values     what a step computes, one channel at a time; `lowering` makes them of a graph, `normal` writes polynomials with fewer
-           operations, `reverse` makes gradients
+           operations, `reverse` makes gradients;
+           `lowering_leapfrog` merges kicks
 program    loops over buffers; `placement` and `schedule` make them of values
 c_*        programs -> C source
 kernels    a graph's programs and C files; all of the above without torch
-choose     which backend marches; `runtime`, `operators` and `live` are its torch side
+choose     which backend marches; `runtime`, `operators` and `live` are its torch side, `segments` says what a gradient keeps,
+           `arena` keeps memory between marches
 """

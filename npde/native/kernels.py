@@ -9,7 +9,7 @@ from npde.native.c_driver import CFile, c_file
 from npde.native.c_expression import Real
 from npde.native.lowering import Step, Unfit, lower_step
 from npde.native.lowering_leapfrog import chain
-from npde.native.normal import normalized
+from npde.native.normal import normalized, normalized_adjoint
 from npde.native.program import Program
 from npde.native.program import text as program_text
 from npde.native.reverse import reverse
@@ -51,7 +51,10 @@ class Kernels:
             Unfit: a gradient has no native form.
         """
         steps = _steps(self.graph, list(self.arguments))
-        return tuple(schedule_adjoint(f"{name}_adjoint", reverse(step, wanted)) for name, step in steps.items())
+        return tuple(
+            schedule_adjoint(f"{name}_adjoint", normalized_adjoint(reverse(step, wanted)))
+            for name, step in steps.items()
+        )
 
     def _file(self, programs: tuple[Program, ...], real: Real) -> CFile:
         scheme = self.graph.scheme

@@ -12,13 +12,13 @@ from functools import cached_property
 
 import sympy as sp
 
+from npde.native.counting import operations
 from npde.native.program import inside, moved
 from npde.native.reverse import Gradient
 from npde.native.values import (
     Box,
     Contraction,
     Correlation,
-    Cotangent,
     Fill,
     Fold,
     KernelGradient,
@@ -29,6 +29,7 @@ from npde.native.values import (
     Total,
     Values,
     operands,
+    vanishing,
 )
 
 DEAR = 24
@@ -36,9 +37,6 @@ DEAR = 24
 
 DEAR_LATER = 6
 """Operations saved by a buffer that a later sweep reads."""
-
-FUNCTION = 20
-"""Operations that an elementary function counts as."""
 
 
 @dataclass
@@ -132,7 +130,7 @@ class Placement:
             taken.add(base)
 
     def _must(self) -> None:
-        vanishing, safe = self._vanishing(), self._safe()
+        vanish, safe = vanishing(self.values, self.needed), self._safe()
         for number in self.needed:
             operation = self.values[number].operation
             if isinstance(operation, Fill | Fold) and isinstance(self.values[operation.source].operation, Map):
@@ -146,23 +144,8 @@ class Placement:
                 if not self.inline(number) or value.is_scalar or not any(shift):
                     continue
                 contained = inside(moved(self.values[reader].box, shift), value.box)
-                if not contained and not (number in vanishing and number in safe):
+                if not contained and not (number in vanish and number in safe):
                     self.stored.add(number)
-
-    def _vanishing(self) -> set[int]:
-        """Values whose formula is zero outside of their box."""
-        found: set[int] = set()
-        for number in self.needed:
-            match self.values[number].operation:
-                case Cotangent() | Fold():
-                    found.add(number)
-                case Map() as m:
-                    zero = {s: sp.Integer(0) for s, r in zip(m.symbols, m.reads, strict=True) if r.value in found}
-                    if zero and m.expression.xreplace(zero) == 0:
-                        found.add(number)
-                case _:
-                    pass
-        return found
 
     def _safe(self) -> set[int]:
         """Values whose formula is finite whatever it reads."""
@@ -338,22 +321,3 @@ def _finite(expression: sp.Basic, fields: set[sp.Symbol]) -> bool:
             return False
         case _:
             return True
-
-
-def operations(expression: sp.Expr) -> int:
-    """Operations of an expression, elementary functions as `FUNCTION`."""
-    total = 0
-    for node in sp.preorder_traversal(expression):
-        match node:
-            case sp.Add() | sp.Mul():
-                total += len(node.args) - 1
-            case sp.Pow():
-                exponent = node.exp
-                total += (abs(int(exponent)).bit_length() if exponent.is_Integer else FUNCTION) + (
-                    8 if exponent.is_negative else 0
-                )
-            case sp.Function():
-                total += FUNCTION
-            case _:
-                pass
-    return total

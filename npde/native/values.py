@@ -236,6 +236,22 @@ def join_boxes(boxes: Iterable[Box], dimension: int) -> Box:
     return tuple(out)
 
 
+def vanishing(values: Values, numbers: Iterable[int]) -> set[int]:
+    """Those of `numbers`, in topological order, whose formula is zero outside of their box."""
+    found: set[int] = set()
+    for number in numbers:
+        match values[number].operation:
+            case Cotangent() | Fold():
+                found.add(number)
+            case Map() as m:
+                zero = {s: sp.Integer(0) for s, r in zip(m.symbols, m.reads, strict=True) if r.value in found}
+                if zero and m.expression.xreplace(zero) == 0:
+                    found.add(number)
+            case _:
+                pass
+    return found
+
+
 @dataclass
 class Values:
     """Values in topological order; equal ones are shared."""
