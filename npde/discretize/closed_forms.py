@@ -2,6 +2,7 @@
 
 Σ d_i ∂²_i u                 dt ≤ ρ / Σ κ d_i/h_i²          ρ: real interval, κ: largest symbol of -h²∂²
 Σ a_i ∂_i u                  dt ≤ ι / Σ μ |a_i|/h_i         ι: imaginary interval, μ: largest symbol of h∂
+Σ a_i ∂_i u, upwind 1        dt ≤ r / Σ |a_i|/h_i           r: radius of the largest circle about -r in the region
 u_tt = Σ c_i ∂²_i u          dt ≤ 2 / √(Σ κ c_i/h_i²)       leapfrog
 i ψ_t = -Σ a_i ∂²_i ψ        dt ≤ ι / Σ κ |a_i|/h_i²        (leapfrog: ι = 2)
 """
@@ -43,7 +44,7 @@ def formula(system: System, scheme: RungeKutta | AdamsBashforth | Leapfrog, orde
     first, second = system.unknowns
     if second.is_velocity:
         parts = reader.read(1, first.symbol)
-        wave = parts is not None and not parts.first and isinstance(scheme, Leapfrog)
+        wave = parts is not None and bool(parts.second) and isinstance(scheme, Leapfrog)
         return 2 / sp.sqrt(reader.second_total(parts)) if wave and parts is not None else None
     if (first.field, first.part, second.part) != (second.field, "re", "im"):
         return None
@@ -57,6 +58,7 @@ class _Parts:
 
     first: tuple[tuple[str, sp.Expr], ...]
     second: tuple[tuple[str, sp.Expr, Fraction], ...]
+    one_sided: tuple[tuple[str, sp.Expr], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class _Reader:
         """The terms of rate k if they are constant derivatives of one unknown."""
         first: list[tuple[str, sp.Expr]] = []
         second: list[tuple[str, sp.Expr, Fraction]] = []
+        one_sided: list[tuple[str, sp.Expr]] = []
         for term in self.system.terms[k]:
             if term.source:
                 continue
@@ -82,11 +85,14 @@ class _Reader:
                     second.append((str(x), coefficient, self.kappa))
                 case op.Diff(args=(u, x, n)) if u == unknown and n == 1:
                     first.append((str(x), coefficient))
+                case op.Biased(args=(u, x, lower, upper)) if u == unknown and lower + upper == 1:
+                    one_sided.append((str(x), coefficient))
                 case op.FaceDiff(args=(op.Diff(args=(u, y, n)), x)) if u == unknown and x == y and n == 1:
                     second.append((str(x), coefficient, self.kappa_flux))
                 case _:
                     return None
-        return _Parts(tuple(first), tuple(second)) if bool(first) != bool(second) else None
+        kinds = bool(first) + bool(second) + bool(one_sided)
+        return _Parts(tuple(first), tuple(second), tuple(one_sided)) if kinds == 1 else None
 
     def _scalar(self, coefficient: sp.Expr) -> bool:
         meanings = dict(self.system.symbols)
@@ -133,6 +139,10 @@ def _single(parts: _Parts, scheme: RungeKutta | AdamsBashforth | Leapfrog, reade
         return None
     if parts.second:
         return interval(regions.real_interval(scheme)) / reader.second_total(parts)
+    if parts.one_sided:
+        circle = -1 + np.exp(2j * np.pi * np.arange(721) / 721)
+        total = sp.Add(*(_size(c, reader.system) / spacing(a) for a, c in parts.one_sided))
+        return interval(float(regions.largest_step(scheme, circle))) / total
     length = imaginary(scheme)
     return None if length is None else length / reader.first_total(parts)
 
@@ -140,7 +150,7 @@ def _single(parts: _Parts, scheme: RungeKutta | AdamsBashforth | Leapfrog, reade
 def _schrodinger(
     re: _Parts | None, im: _Parts | None, scheme: RungeKutta | AdamsBashforth | Leapfrog, reader: _Reader
 ) -> sp.Expr | None:
-    if re is None or im is None or re.first or im.first:
+    if re is None or im is None or not (re.second and im.second):
         return None
     opposite = [(a, -c, k) for a, c, k in re.second]
     if sorted(opposite, key=str) != sorted(im.second, key=str):

@@ -550,3 +550,17 @@ def test_a_reaction_is_followed_to_where_it_saturates() -> None:
 def test_a_reaction_without_a_saturated_state_is_left_alone() -> None:
     text = heat("dt(u) = 0.01*dxx(u) + u^2", initial="initial u = 1", march="euler, dt: auto", grid="x: 16")
     assert discretize.build(system(text)).bound.value == pytest.approx(2 / (4 * 0.01 * 256 - 2), rel=1e-6)
+
+
+@pytest.mark.parametrize(("name", "number"), [("euler", 1.0), ("ssprk3", 1.256373), ("rk4", 1.392652)])
+def test_first_order_upwind_differences_have_a_closed_form(name: str, number: float) -> None:
+    """dt (|a|/h_x + |b|/h_y) <= r, a circle about -r in the region; for euler the condition of Courant, Friedrichs and Lewy."""
+    found = scheme(
+        "dt(u) = -a*dx(u) + 2*dy(u)", declare="learn a = 1 > 0", march=f"{name}, steps: 100000",
+        coordinates="x, y in [0, 1], t in [0, 1]", field="u(x, y, t)", grid="x: 32, y: 16, upwind 1",
+    ).bound  # fmt: skip
+    h = {sp.Symbol("h_x", positive=True): sp.Rational(1, 32), sp.Symbol("h_y", positive=True): sp.Rational(1, 16)}
+    assert found.formula is not None
+    value = found.formula.xreplace(h | {sp.Symbol("a", real=True): 1})
+    assert float(value) == pytest.approx(number / 64, rel=1e-5)
+    assert found.value == pytest.approx(number / 64, rel=1e-4)
