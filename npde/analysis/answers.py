@@ -27,8 +27,13 @@ class Answers:
         name, held = frame.f_code.co_name, frame.f_locals
         done = len(held.get("history") or held.get("changes") or ())
         if not is_decision:
-            changes = name in ("newton_step", "newton_krylov_step")
-            return float(done < NEWTON - 1) if changes else 0.5  # a residual, or the error of a step, which is accepted
+            match name:
+                case "newton_step" | "newton_krylov_step":
+                    return float(done < NEWTON - 1)
+                case "error_size":  # of an adaptive step: accepted, and the next one is longer, so that the end is reached
+                    return 1e-3
+                case _:
+                    return 0.5  # a residual
         match name:
             case "conjugate_gradients" | "bicgstab":  # is some sample not done?
                 return done <= ASSUMED
