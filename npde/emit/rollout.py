@@ -69,10 +69,12 @@ class Rollout:
         self, state: Tensor, sequence: Any, c: Any, steps: int, every: int | None, read: Read | None = None
     ) -> tuple[Tensor, Tensor | None, tuple[Tensor, ...]]:
         """As the emitted method, which runs where neither option is set and under torch.compile or torch.export."""
-        options = self._rollout
+        options, emitted = self._rollout, super()._march  # type: ignore[misc]
+        if torch.compiler.is_compiling():
+            return emitted(state, sequence, c, steps, every, read)
         lengths = self._lengths(len(state), steps, every) if torch.is_grad_enabled() else ()  # type: ignore[attr-defined]
-        if torch.compiler.is_compiling() or not (options.compiled or lengths):
-            return super()._march(state, sequence, c, steps, every, read)  # type: ignore[misc]
+        if not (options.compiled or lengths):
+            return emitted(state, sequence, c, steps, every, read)
         advance = self._advance_compiled if options.compiled else self._advance  # type: ignore[attr-defined]
 
         # A nested checkpoint drops what it was handed only where that is a tensor, not where it holds some.
