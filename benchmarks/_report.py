@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -87,12 +88,12 @@ def bars(facts: dict[str, Any], path: Path) -> None:
         axes.bar(places, [own[k]["best"] for k in keys if k in own], width, label=name, color=f"C{n}", align="edge")
     axes.set_xticks(
         range(len(keys)),
-        [next(r["title"] for r in rows if r["case"] == k).replace(", ", ",\n") for k in keys],
+        [textwrap.fill(next(r["title"] for r in rows if r["case"] == k), 13) for k in keys],
         fontsize=7,
     )
     axes.set_yscale("log")
     axes.set_ylabel("10⁹ grid-point steps a second")
-    axes.legend(fontsize=7, ncols=2)
+    axes.legend(fontsize=7, ncols=5, loc="lower left", bbox_to_anchor=(0, 1), frameon=False)
     axes.grid(axis="y", alpha=0.3)
     figure.savefig(path, metadata={"Date": None})
     pyplot.close(figure)
