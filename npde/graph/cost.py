@@ -22,10 +22,9 @@ from itertools import pairwise
 from math import ceil, log2, prod
 from typing import assert_never
 
-import sympy as sp
-
 from npde.diagnostics import InternalError
 from npde.discretize.scheme import GhostRule
+from npde.graph.flops import TRANSCENDENTAL, operations
 from npde.graph.graph import Block, LayerGraph, Node, Parameter, Shape, SubModule
 from npde.graph.layers import (
     AdaptiveStep,
@@ -76,18 +75,12 @@ from npde.graph.layers import (
     Weight,
 )
 from npde.records import dataclass
-from npde.symbolic.operators import AbsoluteValue, Maximum, Minimum, Relu, Step, Where
-
-TRANSCENDENTAL = 10
-"""Operations that one exp, log, tanh, sin, … is taken for."""
 
 ITERATIONS = 10
 """Iterations that an iterative solve is counted with."""
 
 NEWTON_STEPS = 3
 """Steps that Newton's method is taken to need from the state before."""
-
-CHEAP = (Relu, Step, Minimum, Maximum, AbsoluteValue, Where)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,39 +132,6 @@ def step_block(graph: LayerGraph) -> str | None:
     """The block that is run most often by one loop: a step of the march (None: nothing is marched)."""
     loops = [n.layer for b in graph.blocks for n in b.nodes if isinstance(n.layer, Loop)]
     return max(loops, key=lambda loop: loop.trips).block if loops else None
-
-
-def operations(expr: sp.Expr) -> int:
-    """Floating-point operations of one evaluation of a pointwise expression."""
-    count = 0
-    pending = [expr]
-    while pending:
-        e = pending.pop()
-        pending.extend(a for a in e.args if not (isinstance(e, sp.Pow) and a is e.exp and a.is_number))
-        match e:
-            case sp.Add():
-                count += len(e.args) - 1
-            case sp.Mul():
-                count += len([a for a in e.args if a != -1]) - 1
-            case sp.Pow():
-                count += _power(e.exp)
-            case sp.Function() if isinstance(e, CHEAP):
-                count += 1
-            case sp.Function():
-                count += TRANSCENDENTAL
-            case _ if getattr(e, "is_Relational", False):
-                count += 1
-            case _:
-                pass
-    return count
-
-
-def _power(exponent: sp.Expr) -> int:
-    if not exponent.is_Integer:
-        return 1 if abs(exponent) == sp.Rational(1, 2) else TRANSCENDENTAL
-    n = abs(int(exponent))
-    multiplications = max(n.bit_length() - 1, 0) + max(n.bit_count() - 1, 0)
-    return multiplications + (1 if exponent < 0 else 0)
 
 
 def elements(shape: Shape, batch: int = 1) -> int:

@@ -12,7 +12,8 @@ import torch
 from npde.driver import Compilation
 from npde.emit.live import instantiate
 from npde.graph import LayerGraph
-from npde.graph.cost import Cost, costs, operations
+from npde.graph.cost import Cost, costs
+from npde.graph.flops import operations
 from npde.graph.reach import receptive_field
 from npde.options import CompileOptions, Overrides
 from npde.source import Source
