@@ -58,6 +58,26 @@ def test_sound_in_a_room_with_hard_walls(order: int) -> None:
     assert observed(errors) > order - 0.2
 
 
+@pytest.mark.parametrize("order", [2, 4])
+def test_light_between_conductors(order: int) -> None:
+    """E = sin(πx) sin(2πy) cos(ωt), ω² = 5π²: E is odd at a conductor, the magnetic field along it even."""
+    errors = []
+    for n in (16, 32, 64):
+        text = (
+            "coordinates x, y in [0, 1], t in [0, 1]\nfield E(x, y, t), Hx(x, y, t), Hy(x, y, t)\n"
+            "dt(E) = dx(Hy) - dy(Hx)\ndt(Hx) = -dy(E)\ndt(Hy) = dx(E)\n"
+            "boundary x: E = 0, dn(Hy) = 0\nboundary y: E = 0, dn(Hx) = 0\n"
+            "initial E = sin(pi*x)*sin(2*pi*y)\ninitial Hx = 0\ninitial Hy = 0\n"
+            f"grid x: {n}, y: {n}\norder {order}\nmarch rk4, steps: {4 * n}\n"
+        )
+        compilation, net = compiled(text)
+        assert compilation.graph.scheme.space_order == order
+        x = cells(n, 0, 1, False)
+        mode = torch.sin(math.pi * x)[:, None] * torch.sin(2 * math.pi * x)
+        errors.append(error(net, math.cos(math.sqrt(5) * math.pi) * mode))
+    assert observed(errors) > order - 0.2
+
+
 def test_walls_that_mirror_what_is_not_symmetric_claim_and_keep_order_2() -> None:
     """A speed of sound that varies across the wall, against a finer grid."""
     found = []
