@@ -9,7 +9,7 @@ import platform
 import re
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,29 +53,21 @@ CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}
 """Processor time of one thread is what to compare where others use the machine too."""
 
 
-def interleaved(
-    runs: Mapping[str, Callable[[], Any]],
-    rounds: int = 9,
-    budget: float = 20.0,
-    each: float = 2.0,
-    clock: str = "wall",
-) -> dict[str, Times]:
-    """Seconds of each contestant, taken by turns, so that a disturbance meets all of them.
-
-    A contestant that has used `each` seconds sits out, after at least two runs; all stop after `budget` seconds.
-    """
-    found: dict[str, list[float]] = {name: [] for name in runs}
+def repeated(run: Callable[[], Any], seconds: float, clock: str = "wall") -> list[float]:
+    """Seconds of runs one after the other, at least one, until the time is over. The first one finds cold caches, so it counts
+    only if there is little time for others."""
+    gc.collect()
+    found: list[float] = []
     begin = time.perf_counter()
-    for _ in range(rounds):
-        for name, run in runs.items():
-            spent = found[name]
-            if len(spent) >= 2 and (sum(spent) > each or time.perf_counter() - begin > budget):
-                continue
-            gc.collect()
-            before = CLOCKS[clock]()
-            run()
-            spent.append(CLOCKS[clock]() - before)
-    return {name: Times(tuple(seconds)) for name, seconds in found.items()}
+    is_first = True
+    while not found or time.perf_counter() - begin < seconds:
+        before = CLOCKS[clock]()
+        run()
+        spent = CLOCKS[clock]() - before
+        if not is_first or spent > seconds / 4:
+            found.append(spent)
+        is_first = False
+    return found
 
 
 def added_bytes(run: Callable[[], Any]) -> int | None:

@@ -4,9 +4,10 @@
     python -m benchmarks kernels --cases A,E --only native,loops
     python -m benchmarks kernels --seconds 5                less time a case
 
-Each result is compared with a float64 reference first. Then contestants run by turns; the table shows the median and the best of
-the runs, in billions of grid-point steps a second, and the share of what copying memory of the same size allows. Tables and plots
-go to `benchmarks/results`, and `kernels.json` holds every run.
+Each contestant has a process of its own, with the settings that its users have. Its result is compared with a float64 reference
+first. Then they run by turns; the table shows the median and the best of the runs, in billions of grid-point steps a second, and
+the share of what copying memory of the same size allows. Tables and plots go to `benchmarks/results`, and `kernels.json` holds
+every run.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 if "--threads" in sys.argv and hasattr(os, "sched_setaffinity"):  # before libraries count the cores
     allowed = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, allowed[: int(sys.argv[sys.argv.index("--threads") + 1])])
@@ -29,15 +31,21 @@ if "--threads" in sys.argv and hasattr(os, "sched_setaffinity"):  # before libra
 import numpy as np
 import torch
 
-from benchmarks import _loops, _npde, _peers, _report
+from benchmarks import _npde, _report
 from benchmarks._cases import Case, cases
-from benchmarks._measure import Times, added_bytes, copy_bandwidth, cores, interleaved, machine
+from benchmarks._contestants import contestants
+from benchmarks._measure import Times, copy_bandwidth, cores, machine
 from benchmarks._npde import Missing
+from benchmarks._process import Process
 
 RESULTS = Path(__file__).parent / "results"
 CHECKED_STEPS = 10
 TOLERANCE = 5e-5
 """Largest error, relative to the largest value: single precision over ten steps, and sums over half a million points."""
+
+
+ROUNDS, TURN = 6, 0.25
+"""Turns that a contestant has at most, and the seconds of one, in which quick ones run many times."""
 
 
 @dataclass(frozen=True)
@@ -51,66 +59,47 @@ class Entry:
     missing: str = ""
 
 
-def contestants(case: Case) -> dict[str, Callable[[], _npde.Run]]:
-    """By name, in the order of the table."""
-    found: dict[str, Callable[[], _npde.Run]] = {"npde native": lambda: _npde.marched(case, backend="native")}
-    if case.family:
-        found["loops by hand"] = lambda: _loops.march(case)
-    found["npde torch, compiled"] = lambda: _npde.marched(case, backend="torch", compiled=True)
-    found["npde torch"] = lambda: _npde.marched(case, backend="torch")
-    if not case.family:
-        return found
-    if not case.trains:
-        found["torch.compile, sliced"] = lambda: _npde.by_hand(case, "slice")
-    found["torch.compile, rolled"] = lambda: _npde.by_hand(case, "roll")
-    found["Devito"] = lambda: _peers.devito(case)
-    found["JAX"] = lambda: _peers.jax(case)
-    found["numba"] = lambda: _peers.numba(case)
-    found["py-pde"] = lambda: _peers.pypde(case)
-    return found
-
-
 def measured(case: Case, only: tuple[str, ...], seconds: float, clock: str) -> list[Entry]:
-    """Every contestant of a case: checked, then timed by turns."""
-    wanted = {n: f for n, f in contestants(case).items() if not only or any(o in n for o in only)}
+    """Every contestant of a case, in a process of its own: checked, then timed by turns."""
+    wanted = [n for n in contestants(case) if not only or any(o in n for o in only)]
     exact = _npde.reference(case, CHECKED_STEPS)
-    runs: dict[str, _npde.Run] = {}
     entries: dict[str, Entry] = {}
-    for name, make in wanted.items():
-        torch._dynamo.reset()  # contestants share code, which torch compiles a limited number of times
-        begin = time.perf_counter()
-        try:
-            run = make()
-            result = _npde.numbers(run(CHECKED_STEPS))
-        except Missing as reason:
-            entries[name] = Entry(name, missing=str(reason))
-            print(f"   {name:<22} {reason}", flush=True)
-            continue
-        except Exception as error:
-            if name.startswith(("npde", "loops")):
-                raise
-            entries[name] = Entry(name, missing=f"failed: {type(error).__name__}")
-            print(f"   {name:<22} failed: {error}", flush=True)
-            continue
-        prepared = time.perf_counter() - begin
-        error = max(float(np.abs(a - b).max() / np.abs(b).max()) for a, b in zip(result, exact, strict=True))
-        if not error < TOLERANCE:
-            raise SystemExit(f"{name} is wrong in case {case.key}: the error is {error:.1e} of the largest value")
-        run(case.steps)
-        runs[name] = run
-        entries[name] = Entry(name, None, error, prepared)
-    times = interleaved(
-        {n: (lambda r=r: r(case.steps)) for n, r in runs.items()}, budget=seconds, each=seconds / 5, clock=clock
-    )
-    for name, run in runs.items():
-        added = added_bytes(lambda r=run: r(case.steps)) if case.trains else None
-        found = entries[name]
-        entries[name] = Entry(name, Times(times[name].seconds, added), found.error, found.prepared)
-        rate = case.points * case.steps / times[name].best / 1e9
-        print(
-            f"   {name:<22} {rate:7.3f} G/s   error {found.error:.0e}   prepared in {found.prepared:.1f} s", flush=True
-        )
+    with ExitStack() as stack:
+        ready: dict[str, Process] = {}
+        for name in wanted:
+            process = stack.enter_context(Process(case.key, name, clock))
+            try:
+                result, prepared = process.prepare(CHECKED_STEPS)
+            except Missing as reason:
+                entries[name] = Entry(name, missing=str(reason))
+                print(f"   {name:<22} {reason}", flush=True)
+                continue
+            error = max(float(np.abs(a - b).max() / np.abs(b).max()) for a, b in zip(result, exact, strict=True))
+            if not error < TOLERANCE:
+                raise SystemExit(f"{name} is wrong in case {case.key}: the error is {error:.1e} of the largest value")
+            ready[name] = process
+            entries[name] = Entry(name, None, error, prepared)
+        times = by_turns({n: partial(p.turn, case.steps) for n, p in ready.items()}, seconds)
+        for name, process in ready.items():
+            added = process.added_bytes(case.steps) if case.trains else None
+            entries[name] = replace(entries[name], times=Times(tuple(times[name]), added))
+            rate = case.points * case.steps / min(times[name]) / 1e9
+            done = f"error {entries[name].error:.0e}   prepared in {entries[name].prepared:.1f} s"
+            print(f"   {name:<22} {rate:7.3f} G/s   {done}", flush=True)
     return [entries[name] for name in wanted]
+
+
+def by_turns(turns: Mapping[str, Callable[[float], list[float]]], seconds: float) -> dict[str, list[float]]:
+    """Seconds of all runs of each contestant. A turn is `TURN` seconds long or one run; who has had its share of the time, and two
+    turns, sits out, so that a disturbance meets all of them and slow ones do not take all the time."""
+    found: dict[str, list[float]] = {name: [] for name in turns}
+    begin = time.perf_counter()
+    for round_ in range(ROUNDS):
+        for name, turn in turns.items():
+            share = sum(found[name]) > seconds / 5 or time.perf_counter() - begin > seconds
+            if round_ < 2 or not share:
+                found[name] += turn(TURN)
+    return found
 
 
 def main(arguments: list[str]) -> int:

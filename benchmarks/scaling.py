@@ -19,14 +19,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 import numpy as np
 import torch
 
 import npde
 from benchmarks._cases import Case, fisher, wave_field
-from benchmarks._measure import cores, interleaved, machine
+from benchmarks._measure import cores, machine, repeated
 from benchmarks._npde import Run, marched
 
 RESULTS = Path(__file__).parent / "results"
@@ -40,7 +38,7 @@ BACKENDS = ("native", "torch")
 def best(run: Run, steps: int) -> float:
     """Seconds of the quickest of a few marches."""
     run(steps)
-    return interleaved({"": lambda: run(steps)}, rounds=15, budget=1.5, each=1.5)[""].best
+    return min(repeated(lambda: run(steps), 0.5))
 
 
 def by_grid() -> dict[str, list[float]]:
