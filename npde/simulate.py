@@ -23,6 +23,7 @@ from npde.emit.live import LiveModule
 from npde.emit.solving import failure
 from npde.model import expression as ex
 from npde.model.problem import Problem
+from npde.model.traversal import walk
 from npde.source import Span
 
 PIECE_SECONDS = 0.5
@@ -218,7 +219,7 @@ def _step_against_bound(scheme: Scheme) -> tuple[tuple[str, ...], str]:
 def _equation_of(problem: Problem, field_name: str) -> Span:
     """The equation that a field evolves by; the field itself if none is found."""
     for equation in problem.equations:
-        for node in (*ex.walk(equation.left), *ex.walk(equation.right)):
+        for node in (*walk(equation.left), *walk(equation.right)):
             match node:
                 case ex.Derivative(operand=ex.FieldRef(name=name), orders=orders) if name == field_name:
                     if any(coordinate == problem.marching for coordinate, _ in orders):

@@ -14,6 +14,7 @@ import sympy as sp
 
 from npde.model import expression as ex
 from npde.model.problem import Exact, LearnedCoefficient, Problem
+from npde.model.traversal import fold
 
 ELEMENTARY: Mapping[str, Any] = {
     "exp": sp.exp, "log": sp.log, "sqrt": sp.sqrt, "sin": sp.sin, "cos": sp.cos, "tan": sp.tan, "sinh": sp.sinh,
@@ -62,7 +63,7 @@ class Textbook:
 
     def convert(self, expr: ex.Expr) -> sp.Expr:
         """A checked expression as SymPy; iterative, so depth is no matter."""
-        return ex.fold(expr, self._combine)
+        return fold(expr, self._combine)
 
     def _combine(self, node: ex.Expr, below: tuple[Any, ...]) -> Any:
         match node:

@@ -2,7 +2,8 @@
 
 from npde.model.check import build, check
 from npde.model.describe import describe, format_expression
-from npde.model.expression import Expr, Type, children, fold, walk
+from npde.model.expression import Expr, Type
 from npde.model.problem import Problem
+from npde.model.traversal import children, fold, walk
 
 __all__ = ["Expr", "Problem", "Type", "build", "check", "children", "describe", "fold", "format_expression", "walk"]

@@ -10,6 +10,7 @@ from npde.model import expression as ex
 from npde.model.constant import magnitude
 from npde.model.elaborate import Elaborator, Reader, Reading, complete, union
 from npde.model.limits import CHAIN, MAX_EXPONENT
+from npde.model.reading_constants import constant, whole_number
 from npde.model.words import describe_shape, describe_type
 from npde.source import Span
 from npde.syntax import tree
@@ -48,7 +49,7 @@ def divides(reading: Elaborator, divisor: ex.Expr) -> bool:
     """Whether one can divide by it: not by a constant zero."""
     if divisor.type.coordinates or divisor.type.shape:
         return True
-    known, value = reading.constant(divisor)
+    known, value = constant(reading, divisor)
     if known and value == 0:
         reading.report(codes.DIVISION_BY_ZERO, divisor.span)
         return False
@@ -68,13 +69,13 @@ def power(reading: Elaborator, node: tree.Binary) -> Reading:
     power = ex.Binary("^", base, exponent, kind, node.span)
     if exponent.type.coordinates:
         return power
-    known, value = reading.constant(exponent)
+    known, value = constant(reading, exponent)
     if not known:
         return None
     if isinstance(value, Fraction | float) and magnitude(value) > MAX_EXPONENT:
         reading.report(codes.TOO_LARGE, node.right.span, why=f"the exponent is larger than {MAX_EXPONENT}")
         return None
-    known, _ = (True, None) if base.type.coordinates else reading.constant(power)
+    known, _ = (True, None) if base.type.coordinates else constant(reading, power)
     return power if known else None
 
 
@@ -144,7 +145,7 @@ def vector(reading: Elaborator, node: tree.Vector) -> Reading:
 def index(reading: Elaborator, node: tree.Index) -> Reading:
     """`u[k]`."""
     operand = yield node.operand
-    number = reading.whole_number(node.index, "The index of a component")
+    number = whole_number(reading, node.index, "The index of a component")
     if operand is None or number is None:
         return None
     if not operand.type.shape:

@@ -12,6 +12,7 @@ from npde.model.counting import SIDES, AbsorbingClause, Counting, Stated, Where,
 from npde.model.elaborate import Place
 from npde.model.orders import AxisOrders
 from npde.model.problem import Absorbing, Condition, Coordinate, Equation, Exact, Outflow, Output, Side
+from npde.model.reading_constants import real_constant
 from npde.model.references import elaborator
 from npde.model.scope import Broken, Scope
 from npde.model.walls import WallClause, normal_order, read_clause
@@ -78,7 +79,7 @@ def place(scope: Scope, statement: tree.Boundary) -> Where | None:
     if statement.position is None:
         return Where(declared, None, name.span)
     what = f"The position of a side of '{name.id}'"
-    position = elaborator(scope, Place("constant", what, parameters=())).real_constant(statement.position, what)
+    position = real_constant(elaborator(scope, Place("constant", what, parameters=())), statement.position, what)
     if position is None:
         return None
     written = scope.extents[name.id]
@@ -103,7 +104,7 @@ def same(a: Exact, b: Exact) -> bool:
 def read_absorbing(scope: Scope, clause: tree.AbsorbingClause, where: Where | None) -> AbsorbingClause | None:
     """`absorbing(width)`, thinner than half of every axis it is for."""
     what = "The width of an absorbing layer"
-    width = elaborator(scope, Place("constant", what, parameters=())).real_constant(clause.width, what)
+    width = real_constant(elaborator(scope, Place("constant", what, parameters=())), clause.width, what)
     if width is None or where is None:
         return None
     if where.side is not None and where.coordinate is not None:

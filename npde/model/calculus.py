@@ -9,7 +9,9 @@ from npde.model import expression as ex
 from npde.model.elaborate import Elaborator, Reader, Reading, union
 from npde.model.functions import name_of, stands_in
 from npde.model.limits import MAX_DERIVATIVE
+from npde.model.reading_constants import whole_number
 from npde.model.scope import Broken
+from npde.model.traversal import walk
 from npde.syntax import tree
 
 
@@ -30,7 +32,7 @@ def general_derivative(reading: Elaborator, node: tree.Call) -> Reading:
     coordinate = coordinate_name(reading, node.arguments[1], "d")
     order = 1
     if len(node.arguments) == 3:
-        given = reading.whole_number(node.arguments[2], "The order of a derivative")
+        given = whole_number(reading, node.arguments[2], "The order of a derivative")
         if given is None:
             return None
         order = given
@@ -96,7 +98,7 @@ def differentiable(reading: Elaborator, node: tree.Call, name: str, operand: ex.
     if primed is not None:
         reading.report(unsupported.PRIMED_DERIVATIVE, node.span, coordinate=primed)
         return False
-    inner = next((n for n in ex.walk(operand) if is_time_derivative(reading, n)), None)
+    inner = next((n for n in walk(operand) if is_time_derivative(reading, n)), None)
     if inner is not None:
         reading.report(unsupported.MIXED_TIME_DERIVATIVE, node.span, time=reading.scope.marching)
         return False

@@ -32,6 +32,7 @@ from npde.model.problem import (
     Problem,
 )  # fmt: skip
 from npde.model.scope import Broken, Scope, declared_names, kind_of
+from npde.model.traversal import walk
 from npde.model.waves import wave_fields
 from npde.model.words import spell
 from npde.options import Overrides
@@ -235,7 +236,7 @@ def check_convolutions(scope: Scope, draft: Draft, settled: Numerics) -> None:
     values += [i.value for i in draft.initials] + [o.value for o in draft.outputs]
     values += [s for c in draft.walls.conditions for s in (c.left, c.right)]
     cells = dict(settled.cells)
-    for node in (n for v in values for n in ex.walk(v)):
+    for node in (n for v in values for n in walk(v)):
         if not isinstance(node, ex.LearnRef):
             continue
         for argument in node.arguments:

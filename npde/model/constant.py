@@ -16,6 +16,7 @@ from typing import TypeAlias
 
 from npde.model import expression as ex
 from npde.model.limits import MAX_BITS, MAX_EXPONENT
+from npde.model.traversal import fold
 from npde.source import Span
 
 Scalar: TypeAlias = Fraction | float | complex
@@ -79,7 +80,7 @@ def evaluate(
             case _:
                 raise ConstantError("unknown", node.span)
 
-    return ex.fold(expr, combine)
+    return fold(expr, combine)
 
 
 def binary(operator: str, left: Scalar, right: Scalar, span: Span, right_span: Span) -> Scalar:

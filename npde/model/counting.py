@@ -10,6 +10,7 @@ from npde.model import expression as ex
 from npde.model.orders import fields_of
 from npde.model.problem import Condition, Coordinate, Exact, Field, Outflow, Side
 from npde.model.scope import Scope
+from npde.model.traversal import walk
 from npde.model.walls import WallClause
 from npde.model.words import spell
 from npde.records import dataclass
@@ -137,7 +138,7 @@ class Counting:
         """The outermost differential operator on the field across the axis."""
         whole = ex.Laplacian | ex.Gradient | ex.Divergence | ex.Curl | ex.ApplyKernel
         for expression in self.expressions:
-            for node in ex.walk(expression):
+            for node in walk(expression):
                 across = isinstance(node, whole)
                 across |= isinstance(node, ex.Derivative) and self.axis.name in dict(node.orders)
                 if across and self.field.name in fields_of(node):

@@ -13,6 +13,7 @@ from npde.model import expression as ex
 from npde.model.elaborate import Place
 from npde.model.limits import MAX_COMPONENTS, MAX_FIELDS
 from npde.model.problem import Coordinate, Exact, Field, Input, Let
+from npde.model.reading_constants import constant, real_constant
 from npde.model.references import elaborator, read_whole
 from npde.model.scope import INPUT_NAMES, Broken, Scope
 from npde.model.words import spell
@@ -25,8 +26,8 @@ def coordinates(scope: Scope, statement: tree.Coordinates, overrides: Overrides)
     for group in statement.groups:
         names = ", ".join(f"'{n.id}'" for n in group.names)
         reading = elaborator(scope, Place("constant", f"An end of the extent of {names}", parameters=()))
-        lower = reading.real_constant(group.lower, reading.place.words)
-        upper = reading.real_constant(group.upper, reading.place.words)
+        lower = real_constant(reading, group.lower, reading.place.words)
+        upper = real_constant(reading, group.upper, reading.place.words)
         ordered = lower is not None and upper is not None and _is_extent(scope, group, names, lower, upper)
         for name in group.names:
             ends = (lower, upper) if ordered else (Fraction(0), Fraction(1))
@@ -105,9 +106,9 @@ def lets(scope: Scope, statement: tree.Let, overrides: Overrides) -> None:
         if item.name.id in overrides.set:
             value = ex.Number(overrides.set[item.name.id], ex.Type(), value.span)
         let = Let(item.name.id, listed, value, item.name.span)
-        fine, constant = (True, None) if listed else reading.constant(value)
-        scope.values[let.name] = constant
-        scope.weight[let.name] = reading.size(value) if constant is None else (0, 0)
+        fine, known = (True, None) if listed else constant(reading, value)
+        scope.values[let.name] = known
+        scope.weight[let.name] = reading.size(value) if known is None else (0, 0)
         scope.declare(item.name, let if fine else None)
 
 

@@ -19,6 +19,7 @@ from npde.model.problem import (
     Problem,
     Solve,
 )  # fmt: skip
+from npde.model.traversal import fold
 from npde.model.words import spell
 
 SUM, PRODUCT, SIGN, POWER, ATOM = range(5)
@@ -160,7 +161,7 @@ def format_expression(expr: ex.Expr, problem: Problem | None = None) -> str:
 
     With its problem, it reads back as the same expression; without, `u(x')` shows only what is primed.
     """
-    return ex.fold(expr, partial(_format, problem))[0]
+    return fold(expr, partial(_format, problem))[0]
 
 
 def _format(problem: Problem | None, node: ex.Expr, parts: tuple[tuple[str, int], ...]) -> tuple[str, int]:

@@ -17,11 +17,11 @@ from npde.diagnostics import Code, InternalError
 from npde.diagnostics.catalogue import names as name_codes
 from npde.diagnostics.catalogue import types as codes
 from npde.model import expression as ex
-from npde.model.constant import ConstantError, Value, evaluate
 from npde.model.limits import MAX_DEPTH, MAX_NODES
-from npde.model.problem import Coordinate, Exact, Field, Input, LearnedClosure, LearnedCoefficient, LearnedStencil, Let
+from npde.model.problem import Coordinate, Field, Input, LearnedClosure, LearnedCoefficient, LearnedStencil, Let
 from npde.model.scope import CONSTANTS, OPERATORS, Broken, Declared, Scope
-from npde.model.words import describe_shape, describe_type, spell
+from npde.model.traversal import children, fold
+from npde.model.words import describe_shape
 from npde.source import Span
 from npde.syntax import tree
 
@@ -318,52 +318,6 @@ class Elaborator:
         self.report(codes.SHAPES_DIFFER, span, hint, operator=operator, **given)
         return None
 
-    def constant(self, expr: ex.Expr) -> tuple[bool, Value | None]:
-        """(no mistake, the value or None if it is not a constant)."""
-        try:
-            return True, evaluate(expr, {}, self.scope.values)
-        except ConstantError as error:
-            if error.reason == "unknown":
-                return True, None
-            self.report_constant(error)
-            return False, None
-
-    def report_constant(self, error: ConstantError) -> None:
-        """Report why a constant has no value."""
-        match error.reason:
-            case "zero":
-                self.report(codes.DIVISION_BY_ZERO, error.span)
-            case "large":
-                self.report(codes.TOO_LARGE, error.span, why=error.text)
-            case _:
-                self.report(codes.NO_VALUE, error.span, why=error.text)
-
-    def real_constant(self, node: tree.Expression, what: str) -> Exact | None:
-        """The value of a real constant expression; reported if it is not one. `what` is "The width of a layer", say."""
-        inside = Elaborator(self.scope, Place("constant", what, parameters=()), self.readers)
-        expr = inside.read(node)
-        if expr is None:
-            return None
-        if expr.type.is_complex or expr.type.shape:
-            self.report(codes.NOT_CONSTANT, node.span, what=what, why=f"{describe_type(expr.type)}, not a real number")
-            return None
-        known, value = self.constant(expr)
-        if isinstance(value, Fraction | float):
-            return value
-        if known:
-            self.report(codes.NOT_CONSTANT, node.span, what=what, why="not known when the file is read")
-        return None
-
-    def whole_number(self, node: tree.Expression, what: str) -> int | None:
-        """A constant whole number; reported if it is not one."""
-        value = self.real_constant(node, what)
-        if value is None:
-            return None
-        if value != int(value):
-            self.report(codes.NOT_WHOLE, node.span, what=what, value=spell(value))
-            return None
-        return int(value)
-
     # --- after reading ------------------------------------------------------------------------------------------------
 
     def _has_free_prime(self, expr: ex.Expr) -> bool:
@@ -373,7 +327,7 @@ class Elaborator:
         if free is None:
             return False
         node = expr
-        while inner := next((c for c in ex.children(node) if free in c.type.coordinates), None):
+        while inner := next((c for c in children(node) if free in c.type.coordinates), None):
             node = inner
         self.report(name_codes.FREE_PRIME, node.span, name=free)
         return True
@@ -396,7 +350,7 @@ class Elaborator:
             nodes = 1 + own[0] + sum(p[0] for p in parts)
             return nodes, 1 + max((own[1], *(p[1] for p in parts)))
 
-        return ex.fold(expr, combine)
+        return fold(expr, combine)
 
 
 def complete(items: Sequence[ex.Expr | None]) -> tuple[ex.Expr, ...] | None:

@@ -11,6 +11,7 @@ from npde.model.orders import time_derivatives
 from npde.model.problem import Field, Initial, Output
 from npde.model.references import elaborator
 from npde.model.scope import Broken, Scope
+from npde.model.traversal import children
 from npde.model.words import describe_shape
 from npde.source import Span
 from npde.syntax import tree
@@ -28,7 +29,7 @@ def read_initial(scope: Scope, statement: tree.Initial) -> Initial | None:
         return None
     if scope.marching is not None and scope.marching in value.type.coordinates:
         leaf = value
-        while inner := next((c for c in ex.children(leaf) if scope.marching in c.type.coordinates), None):
+        while inner := next((c for c in children(leaf) if scope.marching in c.type.coordinates), None):
             leaf = inner
         reading.report(codes.INITIAL_VARIES, leaf.span, name=scope.marching)
         return None

@@ -12,6 +12,7 @@ from npde.model.orders import fields_of, time_derivatives
 from npde.model.problem import Equation, Field
 from npde.model.references import elaborator
 from npde.model.scope import Scope
+from npde.model.traversal import children, fold
 from npde.model.words import describe_shape
 from npde.syntax import tree
 
@@ -142,7 +143,7 @@ def linear_form(expr: ex.Expr, field: str, order: int, marching: str | None) -> 
             case _:
                 return "nested"
 
-    return ex.fold(expr, combine)
+    return fold(expr, combine)
 
 
 def check_shape_and_kind(scope: Scope, equation: Equation, field: Field) -> None:
@@ -165,7 +166,7 @@ def first_complex(expr: ex.Expr) -> ex.Expr | None:
     """The first innermost complex part of a complex value."""
     node: ex.Expr | None = expr if expr.type.is_complex else None
     while node is not None:
-        inner = next((c for c in ex.children(node) if c.type.is_complex), None)
+        inner = next((c for c in children(node) if c.type.is_complex), None)
         if inner is None:
             return node
         node = inner

@@ -6,10 +6,9 @@ some coordinates. Scalars broadcast against any shape; `*` and `/` between equal
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import field
 from fractions import Fraction
-from typing import Literal, TypeAlias, TypeVar
+from typing import Literal, TypeAlias
 
 from npde.records import dataclass
 from npde.source import NOWHERE, Span
@@ -392,52 +391,3 @@ Expr: TypeAlias = (
     | Regions
     | Noise
 )
-
-
-Result = TypeVar("Result")
-
-
-def children(expr: Expr) -> tuple[Expr, ...]:
-    """The direct sub-expressions, left to right."""
-    match expr:
-        case Number() | Constant() | CoordinateRef() | FieldRef() | InputRef():
-            return ()
-        case LetRef() | LearnRef() | Elementary() | ApplyClosure():
-            return expr.arguments
-        case Binary() | Comparison() | Dot() | Cross():
-            return (expr.left, expr.right)
-        case Where():
-            return (expr.condition, expr.then, expr.otherwise)
-        case VectorOf():
-            return expr.items
-        case Contract():
-            return (expr.matrix, expr.operand)
-        case Noise():
-            return (expr.amplitude,)
-        case _:
-            return (expr.operand,)
-
-
-def walk(expr: Expr) -> Iterator[Expr]:
-    """Every sub-expression, the expression itself first, left to right; iterative, so depth is no matter."""
-    pending = [expr]
-    while pending:
-        node = pending.pop()
-        yield node
-        pending.extend(reversed(children(node)))
-
-
-def fold(expr: Expr, combine: Callable[[Expr, tuple[Result, ...]], Result]) -> Result:
-    """`combine(node, results of its children)` from the leaves up; iterative, so depth is no matter."""
-    pending: list[tuple[Expr, bool]] = [(expr, False)]
-    results: list[Result] = []
-    while pending:
-        node, ready = pending.pop()
-        below = children(node)
-        if not ready and below:
-            pending.append((node, True))
-            pending.extend((child, False) for child in reversed(below))
-            continue
-        cut = len(results) - len(below)
-        results[cut:] = [combine(node, tuple(results[cut:]))]
-    return results[0]

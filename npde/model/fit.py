@@ -10,6 +10,7 @@ from npde.model.numerics import Draft, option
 from npde.model.orders import fields_of
 from npde.model.problem import Equation, LearnedStencil, Numerics, Output
 from npde.model.scope import Scope
+from npde.model.traversal import children, walk
 from npde.options import Overrides
 from npde.source import NOWHERE
 
@@ -46,7 +47,7 @@ def operators(expr: ex.Expr) -> Iterable[ex.Expr]:
         node, in_flux = pending.pop()
         if not (in_flux and isinstance(node, ex.Gradient)):
             yield node
-        pending.extend((c, in_flux or isinstance(node, ex.Divergence)) for c in ex.children(node))
+        pending.extend((c, in_flux or isinstance(node, ex.Divergence)) for c in children(node))
 
 
 def across(node: ex.Expr, axis: str, space: tuple[str, ...]) -> Iterable[int]:
@@ -58,7 +59,7 @@ def across(node: ex.Expr, axis: str, space: tuple[str, ...]) -> Iterable[int]:
             yield dict(node.orders)[axis]
         case ex.Laplacian() if axis in space:
             yield 2
-        case ex.Divergence() if any(isinstance(n, ex.Gradient) for n in ex.walk(node.operand)):
+        case ex.Divergence() if any(isinstance(n, ex.Gradient) for n in walk(node.operand)):
             yield 2
         case ex.Divergence() | ex.Curl():
             yield 1

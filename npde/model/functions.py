@@ -9,6 +9,7 @@ from npde.model import arithmetic
 from npde.model import expression as ex
 from npde.model.elaborate import Elaborator, Reader, Reading
 from npde.model.limits import MAX_COMPONENTS
+from npde.model.reading_constants import constant, whole_number
 from npde.model.scope import ELEMENTARY
 from npde.model.words import describe_shape
 from npde.syntax import tree
@@ -57,7 +58,7 @@ def elementary(reading: Elaborator, node: tree.Call) -> Reading:
     if name in REAL_VALUED:
         kind = ex.Type(shape, False, kind.coordinates)
     result = ex.Elementary(name, values, kind, node.span)  # type: ignore[arg-type]
-    known, _ = (True, None) if kind.coordinates else reading.constant(result)
+    known, _ = (True, None) if kind.coordinates else constant(reading, result)
     return result if known else None
 
 
@@ -119,7 +120,7 @@ def noise(reading: Elaborator, node: tree.Call) -> Reading:
         return None
     if not fits:
         return None
-    seed = reading.whole_number(node.arguments[0], "The seed of 'noise'")
+    seed = whole_number(reading, node.arguments[0], "The seed of 'noise'")
     amplitude = yield node.arguments[1]
     if seed is None or amplitude is None:
         return None
@@ -168,7 +169,7 @@ def regions(reading: Elaborator, node: tree.Call) -> Reading:
     if not stands_in(reading, node, "regions", "output", "it is a read-out") or not fits:
         return None
     operand = yield node.arguments[0]
-    count = reading.whole_number(node.arguments[1], "The number of regions")
+    count = whole_number(reading, node.arguments[1], "The number of regions")
     if operand is None or count is None or not needs_real(reading, "regions", operand):
         return None
     if operand.type.shape:

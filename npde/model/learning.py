@@ -14,6 +14,7 @@ from npde.model.declarations import arguments, sizes
 from npde.model.elaborate import Elaborator, Place
 from npde.model.limits import MAX_LAYERS, MAX_STENCIL, MAX_WIDTH
 from npde.model.problem import Constraint, Exact, LearnedClosure, LearnedCoefficient, LearnedStencil, Let
+from npde.model.reading_constants import real_constant, report_constant
 from npde.model.references import elaborator, read_whole
 from npde.model.scope import Scope, nearest
 from npde.model.words import describe_shape, describe_type, spell
@@ -77,7 +78,7 @@ def bounds(scope: Scope, item: tree.LearnItem) -> Constraint | bool:
         return Constraint(Fraction(0), None, stable=True)
     what = f"A bound of '{item.name.id}'"
     reading = elaborator(scope, Place("constant", what, parameters=()))
-    values = [reading.real_constant(b, what) for b in clause.bounds]
+    values = [real_constant(reading, b, what) for b in clause.bounds]
     if any(v is None for v in values):
         return False
     if clause.operator in (">", ">="):
@@ -152,7 +153,7 @@ def _value(reading: Elaborator, start: ex.Expr, at: dict[str, float]) -> Value |
     except ConstantError as error:
         if at or error.reason == "unknown":
             return True
-        reading.report_constant(error)
+        report_constant(reading, error)
         return False
 
 

@@ -11,6 +11,7 @@ from npde.diagnostics.catalogue import numerics as codes
 from npde.model.elaborate import Place
 from npde.model.limits import MAX_CELLS, MAX_STEPS
 from npde.model.problem import Coordinate, Exact, March, Numerics, Solve
+from npde.model.reading_constants import real_constant
 from npde.model.references import elaborator, read_whole
 from npde.model.scope import Broken, Scope, nearest
 from npde.model.words import spell
@@ -147,7 +148,7 @@ def read_dt(scope: Scope, node: tree.Expression) -> Exact | Literal["auto"] | No
     """A positive constant, or `auto`."""
     if isinstance(node, tree.Name) and node.id == "auto" and not node.primes:
         return "auto"
-    dt = elaborator(scope, Place("constant", "The step 'dt'", parameters=())).real_constant(node, "The step 'dt'")
+    dt = real_constant(elaborator(scope, Place("constant", "The step 'dt'", parameters=())), node, "The step 'dt'")
     if dt is not None and not dt > 0:
         wrong_setting(scope, node, "dt", "positive", spell(dt))
         return None
@@ -157,7 +158,7 @@ def read_dt(scope: Scope, node: tree.Expression) -> Exact | Literal["auto"] | No
 def read_tolerance(scope: Scope, node: tree.Expression) -> float | None:
     """A constant between 0 and 1."""
     what = "The tolerance"
-    value = elaborator(scope, Place("constant", what, parameters=())).real_constant(node, what)
+    value = real_constant(elaborator(scope, Place("constant", what, parameters=())), node, what)
     if value is not None and not 0 < value < 1:
         wrong_setting(scope, node, "tolerance", "between 0 and 1", spell(value))
     return None if value is None else float(value)

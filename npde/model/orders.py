@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from npde.model import expression as ex
 from npde.model.problem import LearnedStencil
+from npde.model.traversal import fold, walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def axis_orders(
             case _:
                 return whole
 
-    return merged([ex.fold(e, combine) for e in expressions])
+    return merged([fold(e, combine) for e in expressions])
 
 
 def merged(parts: Iterable[AxisOrders]) -> AxisOrders:
@@ -85,7 +86,7 @@ def _raised(orders: AxisOrders, by: Mapping[str, int]) -> AxisOrders:
 def time_derivatives(expr: ex.Expr, marching: str | None) -> list[tuple[str, int, ex.Derivative]]:
     """Every derivative in the marching coordinate: (field, order, node), left to right."""
     found = []
-    for node in ex.walk(expr):
+    for node in walk(expr):
         if isinstance(node, ex.Derivative) and isinstance(node.operand, ex.FieldRef):
             order = dict(node.orders).get(marching or "", 0)
             if order:
@@ -95,5 +96,5 @@ def time_derivatives(expr: ex.Expr, marching: str | None) -> list[tuple[str, int
 
 def fields_of(*expressions: ex.Expr) -> list[str]:
     """The fields that occur, each once, in order of occurrence."""
-    names = (n.name for e in expressions for n in ex.walk(e) if isinstance(n, ex.FieldRef))
+    names = (n.name for e in expressions for n in walk(e) if isinstance(n, ex.FieldRef))
     return list(dict.fromkeys(names))

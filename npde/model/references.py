@@ -10,7 +10,9 @@ from npde.model import expression as ex
 from npde.model.elaborate import Elaborator, Place, Reader, Reading
 from npde.model.functions import name_of
 from npde.model.problem import Coordinate, Field, Input, LearnedClosure, LearnedCoefficient, LearnedStencil, Let
+from npde.model.reading_constants import whole_number
 from npde.model.scope import Broken, Scope
+from npde.model.traversal import walk
 from npde.model.words import describe_shape, describe_type
 from npde.source import Span
 from npde.syntax import tree
@@ -122,7 +124,7 @@ def known(reading: Elaborator, what: Let, node: tree.Call) -> Reading:
 def is_position(reading: Elaborator, name: str, value: ex.Expr) -> bool:
     """Whether an argument is a real scalar made of coordinates and known values; reported if not."""
     unknown = ex.FieldRef | ex.LearnRef | ex.InputRef | ex.ApplyClosure | ex.ApplyKernel
-    if any(isinstance(n, unknown) for n in ex.walk(value)):
+    if any(isinstance(n, unknown) for n in walk(value)):
         reading.report(codes.KNOWN_ARGUMENT, value.span, name=name, why="not a position")
         return False
     if value.type.is_complex or value.type.shape:
@@ -243,7 +245,7 @@ def read(scope: Scope, place: Place, node: tree.Expression) -> ex.Expr | None:
 
 def read_whole(scope: Scope, node: tree.Expression, what: str) -> int | None:
     """A constant whole number; `what` is "The order", say."""
-    return elaborator(scope, Place("constant", what, parameters=())).whole_number(node, what)
+    return whole_number(elaborator(scope, Place("constant", what, parameters=())), node, what)
 
 
 def span_of_name(node: tree.Call) -> Span:

@@ -15,6 +15,7 @@ from npde.model.orders import fields_of
 from npde.model.problem import Field
 from npde.model.references import elaborator
 from npde.model.scope import Scope
+from npde.model.traversal import children, fold
 from npde.model.words import describe_shape
 from npde.source import Span
 from npde.syntax import tree
@@ -94,7 +95,7 @@ def normal_order(clause: WallClause, coordinate: str) -> int | Diagnostic:
             return Linearity()
         return _linearity(node, parts, Linearity(degree, order, varies), clause.field.name, coordinate)
 
-    found = ex.fold(clause.left, combine)
+    found = fold(clause.left, combine)
     if found.wrong is not None:
         return found.wrong
     stray = _varying_data(clause.left, coordinate) or _varying_data(clause.right, coordinate)
@@ -164,5 +165,5 @@ def _varying_data(expr: ex.Expr, coordinate: str) -> ex.Expr | None:
             return node
         if isinstance(node, ex.Integral | ex.Mean | ex.Sum) and coordinate in node.over:
             continue
-        pending.extend(reversed(ex.children(node)))
+        pending.extend(reversed(children(node)))
     return None

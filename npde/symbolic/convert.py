@@ -15,6 +15,7 @@ from npde.diagnostics import InternalError
 from npde.diagnostics.catalogue import not_yet as codes
 from npde.model import expression as ex
 from npde.model.problem import Exact, Let
+from npde.model.traversal import children
 from npde.source import Span
 from npde.symbolic import operators as op
 from npde.symbolic import pairs
@@ -137,7 +138,7 @@ class Converter:
             case ex.LetRef():
                 return (*node.arguments, self._let(node.name).value)
             case _:
-                return ex.children(node)
+                return children(node)
 
     def _combine(self, node: ex.Expr, parts: list[Value]) -> Value:
         match node:

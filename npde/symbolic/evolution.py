@@ -15,6 +15,7 @@ from npde.diagnostics import InternalError
 from npde.diagnostics.catalogue import not_yet as codes
 from npde.model import expression as ex
 from npde.model.problem import Equation, Problem
+from npde.model.traversal import walk
 from npde.source import Span
 from npde.symbolic import operators as op
 from npde.symbolic.convert import Converter, summands
@@ -38,12 +39,12 @@ def time_orders(problem: Problem) -> dict[str, int]:
 
 
 def _scan(expr: ex.Expr, marching: str | None, orders: dict[str, int]) -> None:
-    for node in ex.walk(expr):
+    for node in walk(expr):
         if not isinstance(node, ex.Derivative):
             continue
         order = dict(node.orders).get(marching or "", 0)
         if order:
-            for inner in ex.walk(node.operand):
+            for inner in walk(node.operand):
                 if isinstance(inner, ex.FieldRef):
                     orders[inner.name] = max(order, orders.get(inner.name, 0))
 

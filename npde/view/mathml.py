@@ -38,9 +38,9 @@ from npde.model.expression import (
     Sum,
     VectorOf,
     Where,
-    fold,
 )
 from npde.model.problem import Equation
+from npde.model.traversal import fold
 
 NEGATIVE, SUM, PRODUCT, PREFIX, POWER, ATOM = 0, 1, 2, 3, 4, 5
 """Binding strength of what was set; what begins with a minus sign binds least."""

@@ -10,6 +10,7 @@ import pytest
 from npde import model, syntax
 from npde.model import expression as ex
 from npde.model.problem import Condition, Constraint, LearnedClosure, LearnedCoefficient, LearnedStencil, Problem
+from npde.model.traversal import walk
 from npde.source import Source
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.npde"))
@@ -121,7 +122,7 @@ def test_kinds_of_learnables() -> None:
 
 def test_a_kernel_may_leave_out_the_marching_coordinate() -> None:
     problem = load("neural_field")
-    references = [n for n in ex.walk(problem.equations[0].right) if isinstance(n, ex.LearnRef) and n.name == "W"]
+    references = [n for n in walk(problem.equations[0].right) if isinstance(n, ex.LearnRef) and n.name == "W"]
     (reference,) = references
     names = [(a.name, a.primed) for a in reference.arguments if isinstance(a, ex.CoordinateRef)]
     assert names == [("x", False), ("x", True), ("t", False)]

@@ -8,6 +8,7 @@ import pytest
 
 from npde.model import Problem
 from npde.model import expression as ex
+from npde.model.traversal import fold
 
 Build = Callable[..., Problem]
 Diagnose = Callable[..., list[tuple[str, str]]]
@@ -415,7 +416,7 @@ def test_long_products_keep_their_value(build: Build) -> None:
 
 
 def depth(expr: ex.Expr) -> int:
-    return ex.fold(expr, lambda _, below: 1 + max(below, default=0))
+    return fold(expr, lambda _, below: 1 + max(below, default=0))
 
 
 def test_a_sum_of_arrays_may_mix_scalars_and_vectors_whatever_its_length(build: Build, diagnose: Diagnose) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from npde.model import expression as ex
+from npde.model.traversal import walk
 from tests.reference.grid import Array, Setting, Where
 from tests.reference.jets import Jet, function, power
 from tests.reference.upwind import Key, Replaced
@@ -85,7 +86,7 @@ class Differences:
             ex.Comparison, ex.LearnRef, ex.InputRef,
         )  # fmt: skip
         marching = {self.setting.problem.marching}
-        for node in ex.walk(e):
+        for node in walk(e):
             lives_on_grid = isinstance(node, ex.LearnRef | ex.InputRef) and set(node.type.coordinates) - marching
             if not isinstance(node, plain) or lives_on_grid or node.type.shape:
                 return False
@@ -158,7 +159,7 @@ class Differences:
 
     def _divergence(self, e: ex.Divergence, where: Where) -> Array:
         """∇·F. With a derivative in F in flux form, F at the faces; else centered differences."""
-        staggered = any(self._differs(n) for n in ex.walk(e.operand))
+        staggered = any(self._differs(n) for n in walk(e.operand))
         total: Array | float = 0.0
         for axis in range(self.dimensions):
             flux = self._component(e.operand, axis)
@@ -177,7 +178,7 @@ class Differences:
         return any(
             isinstance(n, ex.FieldRef | ex.ApplyKernel | ex.Integral)
             or (isinstance(n, ex.LearnRef | ex.InputRef) and n.type.coordinates)
-            for n in ex.walk(node.operand)
+            for n in walk(node.operand)
         )
 
     def _face_difference(self, flux: ex.Expr, axis: int, where: Where) -> Array:

@@ -9,6 +9,7 @@ import numpy as np
 
 from npde.model import expression as ex
 from npde.model.problem import Condition, LearnedStencil
+from npde.model.traversal import children, walk
 from tests.reference.grid import Array, Setting, Where
 
 Parts = dict[int | tuple[str, int] | None, Array]
@@ -96,7 +97,7 @@ class Ghosts:
                 staggered = isinstance(e, ex.Gradient) or (isinstance(e, ex.Derivative) and e.orders[-1] == (axis, 1))
                 inner = count(e.operand) if staggered else count(e)  # type: ignore[union-attr]
                 return widest([inner], 1)
-            below = [count(c, face) for c in ex.children(e)]
+            below = [count(c, face) for c in children(e)]
             match e:
                 case ex.FieldRef():
                     return 0 if e.name == name and axis not in e.primed else None
@@ -104,7 +105,7 @@ class Ghosts:
                     return widest(below, (dict(e.orders).get(axis, 0) + 1) // 2)
                 case ex.Laplacian() | ex.Gradient() | ex.Curl():
                     return widest(below, 1)
-                case ex.Divergence() if any(self._differs(n) for n in ex.walk(e.operand)):
+                case ex.Divergence() if any(self._differs(n) for n in walk(e.operand)):
                     flux = [self._component(e.operand, k) for k in range(self.dimensions)]
                     return widest([count(f, k == number) for k, f in enumerate(flux)])
                 case ex.Divergence():
@@ -119,7 +120,7 @@ class Ghosts:
 
         problem = self.setting.problem
         found = [count(side) for e in problem.equations for side in (e.left, e.right)]
-        firsts = [n for e in problem.equations for n in ex.walk(e.right) if count(n) is not None and _is_first(n, axis)]
+        firsts = [n for e in problem.equations for n in walk(e.right) if count(n) is not None and _is_first(n, axis)]
         biased = (problem.numerics.upwind + 1) // 2 if problem.numerics.upwind is not None and firsts else 0
         return (
             max((n for n in found if n is not None), default=0) if not biased else max(biased, *(n or 0 for n in found))
@@ -266,4 +267,4 @@ def _is_first(e: ex.Expr, axis: str) -> bool:
 
 
 def _holds_field(e: ex.Expr) -> bool:
-    return any(isinstance(n, ex.FieldRef) for n in ex.walk(e))
+    return any(isinstance(n, ex.FieldRef) for n in walk(e))

@@ -10,6 +10,7 @@ import numpy as np
 
 from npde.model import expression as ex
 from npde.model.problem import LearnedClosure, LearnedStencil
+from npde.model.traversal import walk
 from tests.reference.grid import Array, Setting, Where
 from tests.reference.pointwise import elementary, mixer
 
@@ -80,7 +81,7 @@ class Layers:
         """Aᵀ v with A the linear part of K on a field with the conditions of the first field in the operand."""
         stencil = self.setting.declared[e.kernel]
         assert isinstance(stencil, LearnedStencil)
-        name = next(n.name for n in ex.walk(e.operand) if isinstance(n, ex.FieldRef))
+        name = next(n.name for n in walk(e.operand) if isinstance(n, ex.FieldRef))
         grid = tuple(a.cells for a in self.setting.axes)
         shape_in, shape_out = stencil.channels[1:], stencil.channels[:1]
         size = math.prod(shape_in) * math.prod(grid)

@@ -15,6 +15,7 @@ from scipy.linalg import expm
 
 from npde.model import expression as ex
 from npde.model.problem import Equation
+from npde.model.traversal import walk
 from tests.reference import stiff
 from tests.reference.evaluate import Array, Setting, View
 
@@ -88,7 +89,7 @@ class Rates:
         """The order in time of each field."""
         found: dict[str, int] = {}
         for equation in self.setting.problem.equations:
-            for node in (*ex.walk(equation.left), *ex.walk(equation.right)):
+            for node in (*walk(equation.left), *walk(equation.right)):
                 if self._is_time_derivative(node):
                     name, order = self._derivative(node)
                     found[name] = max(order, found.get(name, 0))
@@ -128,7 +129,7 @@ class Rates:
 
     def _solved(self, equation: Equation, view: View, batch: int) -> tuple[str, Array]:
         """The field of an equation and its highest time derivative: a D + r = b D + s gives D = (s - r)/(a - b)."""
-        nodes = [n for side in (equation.left, equation.right) for n in ex.walk(side)]
+        nodes = [n for side in (equation.left, equation.right) for n in walk(side)]
         found = (self._derivative(n) for n in nodes if self._is_time_derivative(n))
         name = next(f for f, order in found if order == self.orders[f])
         field = self.setting.fields[name]
@@ -150,7 +151,7 @@ class Rates:
 
         if highest(e):
             return nothing + 1, nothing
-        if not any(highest(n) for n in ex.walk(e)):
+        if not any(highest(n) for n in walk(e)):
             return nothing, view.value(e, inside)
         if isinstance(e, ex.Negate):
             factor, rest = self._split(e.operand, name, view)
@@ -167,7 +168,7 @@ class Rates:
             case "/":
                 return a / s.reshape(s.shape[:1] + s.shape[1 + len(e.type.shape) :]), r / s
             case _:
-                left_holds = any(highest(n) for n in ex.walk(e.left))
+                left_holds = any(highest(n) for n in walk(e.left))
                 other = view.value(e.right if left_holds else e.left, inside)
                 held, rest = (a, r) if left_holds else (b, s)
                 return held * other, rest * view.to_shape(other, (), e.type.shape)

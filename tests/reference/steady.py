@@ -14,6 +14,7 @@ import numpy as np
 
 from npde.model import expression as ex
 from npde.model.problem import Problem
+from npde.model.traversal import walk
 from tests.reference.evaluate import View
 from tests.reference.grid import Array, Where
 from tests.reference.interpreter import settled
@@ -90,7 +91,7 @@ class SteadyView(View):
 
 
 def _holds_field(e: ex.Expr) -> bool:
-    return any(isinstance(n, ex.FieldRef) for n in ex.walk(e))
+    return any(isinstance(n, ex.FieldRef) for n in walk(e))
 
 
 def _terms(e: ex.Expr, sign: float = 1.0) -> Iterator[tuple[float, ex.Expr]]:

@@ -10,6 +10,7 @@ import pytest
 
 from npde import model, syntax
 from npde.model import Problem
+from npde.model.traversal import walk
 from npde.source import Source
 from tests.reference.evaluate import View
 from tests.reference.interpreter import initial_state, interpret, outputs, rate, settled
@@ -370,7 +371,7 @@ def test_random_programs_stay_finite(seed: int) -> None:
 
     cells = dict(p.numerics.cells)
     for e in [i.value for i in p.initials] + [o.value for o in p.outputs]:
-        for n in ex.walk(e):
+        for n in walk(e):
             if isinstance(n, ex.Lift):
                 widths[f"lift.{n.occurrence}"] = (math.prod(n.type.shape), math.prod(n.operand.type.shape))
             if isinstance(n, ex.Linear):

@@ -13,6 +13,7 @@ from math import comb
 import numpy as np
 
 from npde.model import expression as ex
+from npde.model.traversal import walk
 from tests.reference.grid import Array, Setting, Where
 from tests.reference.weights import weights
 
@@ -31,12 +32,12 @@ class Replaced:
     def covers(self, e: ex.Expr, where: Where) -> bool:
         """Whether a derivative of `e` is one of those."""
         bare = not any(where.pads) and where.face is None and where.wall is None
-        inner = [n for n in ex.walk(e) if isinstance(n, ex.Derivative | ex.Gradient | ex.Laplacian | ex.Divergence)]
+        inner = [n for n in walk(e) if isinstance(n, ex.Derivative | ex.Gradient | ex.Laplacian | ex.Divergence)]
         nested = any(self._holds(n) for n in inner)
         return bare and not nested and self._holds(e)
 
     def _holds(self, e: ex.Expr) -> bool:
-        return any(isinstance(n, ex.FieldRef) and n.name == self.own and not n.primed for n in ex.walk(e))
+        return any(isinstance(n, ex.FieldRef) and n.name == self.own and not n.primed for n in walk(e))
 
 
 class Upwind:
@@ -77,7 +78,7 @@ class Upwind:
         speed = np.abs(self._speed(own, e, inside.padded(number, 1), number))
         at_faces = np.maximum(np.take(speed, range(speed.shape[number - self._count] - 1), number - self._count),
                               np.take(speed, range(1, speed.shape[number - self._count]), number - self._count))  # fmt: skip
-        ref = next(n for n in ex.walk(e) if isinstance(n, ex.FieldRef) and n.name == own)
+        ref = next(n for n in walk(e) if isinstance(n, ex.FieldRef) and n.name == own)
         jump = self._cells(ref, inside.padded(number, k), number)
         for _ in range(2 * k - 1):
             jump = np.diff(jump, axis=number - self._count)
@@ -110,5 +111,5 @@ class Upwind:
     def _speed(self, own: str, e: ex.Expr, where: Where, number: int) -> Array:
         """∂f/∂q by a complex step; what the step makes of ghost cells is divided out."""
         moved = replace(self, fields={**self.fields, own: self.fields[own] + 1e-30j})  # type: ignore[type-var]
-        ref = next(n for n in ex.walk(e) if isinstance(n, ex.FieldRef) and n.name == own)
+        ref = next(n for n in walk(e) if isinstance(n, ex.FieldRef) and n.name == own)
         return moved._cells(e, where, number).imag / moved._cells(ref, where, number).imag
