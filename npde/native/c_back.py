@@ -9,20 +9,17 @@ typedef struct {
     const T *final_bar;   /* gradient of the last state */
     const T *frames_bar;  /* gradients of the frames, if every */
     T *state_bar;
-    double *const *sums;  /* [steps or 1][batch][UNITS] for each scalar, [steps or 1][batch or teams][size] for each table */
-    T *const *fields;     /* [steps or 1][batch or teams][PADDED or less] for each field */
-    const long *layout;   /* for each accumulator: is it a field (0), a sum (1), a table (2), has it steps, samples, its size */
-    long accumulators, batch, steps, every, keep, slots;
+    char *const *collected; /* [steps or 1][batch or teams][size] for each collector */
+    long batch, steps, every, keep, slots;
 } Back;
 
 static void point_gradients(const Back *m, double **p, T **g, long n, long b, int team, int teams)
 {
-    for (long k = 0; k < m->accumulators; ++k) {
-        const long *l = m->layout + 4 * k;
-        const long step = l[1] ? n : 0;
-        if (l[0] == 2) p[k] = m->sums[k] + (l[2] ? step * m->batch + b : step * teams + team) * l[3];
-        else if (l[0]) p[k] = m->sums[k] + (step * m->batch + b) * UNITS;
-        else g[k] = m->fields[k] + (l[2] ? step * m->batch + b : step * teams + team) * l[3];
+    for (int k = 0; k < COLLECTORS; ++k) {
+        const Collector *c = collectors + k;
+        const long step = c->by_step ? n : 0, place = c->by_sample ? step * m->batch + b : step * teams + team;
+        if (c->in_double) p[k] = (double *)m->collected[k] + place * c->size;
+        else g[k] = (T *)m->collected[k] + place * c->size;
     }
 }
 
@@ -183,22 +180,22 @@ static void march_sample_back(const Back *m, Frame *f, T *memory, long b, int fr
 }
 
 /* Bytes of memory that `npde_march_back` needs. */
-long npde_march_back_bytes(long accumulators, long slots, long teams, long size)
+long npde_march_back_bytes(long batch, long steps, long slots, long teams)
 {
-    const long each = sizeof(T) * (POOL_SIZE + (2 + slots + 2 * FINISHES) * CARRIED * PADDED);
-    return each * teams + sizeof(void *) * 2 * (accumulators + 1) * teams * size;
+    return sizeof(T) * (POOL_SIZE + (2 + slots + 2 * FINISHES) * CARRIED * PADDED) * teams + collected_bytes(batch, steps, teams);
 }
 
 /* Gradients of `npde_march`: segments of `keep` steps are marched again from what was saved, then walked backward, with `slots`
- * states in memory: `keep` of them (with FINISHES one more), or three and more. `memory`, `is_clean`: as there. */
+ * states in memory: `keep` of them (with FINISHES one more), or three and more. `memory`, `is_clean`: as there; what is collected
+ * lies behind what has to be clean. */
 void npde_march_back(const T *saved, const T *const *args, const T *final_bar, const T *frames_bar, T *state_bar,
-                     double *const *sums, T *const *fields, const long *layout, long accumulators, long batch, long steps,
-                     long every, long keep, long slots, int teams, int size, T *memory, int is_clean)
+                     T *const *gradients, long batch, long steps, long every, long keep, long slots, int teams, int size,
+                     T *memory, int is_clean)
 {
-    const Back m = {saved, args,        final_bar, frames_bar, state_bar, sums, fields,
-                    layout, accumulators, batch,   steps,      every,     keep, slots};
     const long each = POOL_SIZE + (2 + slots + 2 * FINISHES) * CARRIED * PADDED;
-    void **pointers = (void **)(memory + each * teams);
+    char *collected[COLLECTORS + 1] = {(char *)(memory + each * teams)};
+    for (int k = 0; k < COLLECTORS; ++k) collected[k + 1] = collected[k] + collector_bytes(collectors + k, batch, steps, teams);
+    const Back m = {saved, args, final_bar, frames_bar, state_bar, collected, batch, steps, every, keep, slots};
 #pragma omp parallel num_threads(teams * size)
     {
 #ifdef _OPENMP
@@ -209,14 +206,20 @@ void npde_march_back(const T *saved, const T *const *args, const T *final_bar, c
         const int team = me / size, rank = me % size;
         T *own = memory + team * each;
         Frame f = {0};
+        double *p[COLLECTORS + 1];
+        T *g[COLLECTORS + 1];
+        f.p = p, f.g = g;
         point_into(&f, own);
-        f.p = (double **)(pointers + 2 * (accumulators + 1) * me);
-        f.g = (T **)(f.p + accumulators + 1);
         if (!is_clean) memset(own + each * rank / size, 0, sizeof(T) * (each * (rank + 1) / size - each * rank / size));
-        BARRIER(size);
+        clear_share(collected[0], collected[COLLECTORS] - collected[0], me, teams * size);
+        for (int k = 0; k < RETURNED; ++k)
+            clear_share((char *)gradients[k], sizeof(T) * gradient_size(returned + k, batch, steps), me, teams * size);
+        BARRIER(teams * size);
         int fresh = 1;
         for (long b = team; b < batch; b += teams, fresh = 0)
             march_sample_back(&m, &f, own, b, fresh, team, teams, rank, size);
+        BARRIER(teams * size);
+        gather(collected, gradients, batch, steps, teams, me, teams * size);
     }
 }
 """

@@ -11,6 +11,7 @@ from npde.native.c_back import MARCH_BACK
 from npde.native.c_bands import BANDS, NO_BANDS
 from npde.native.c_blocks import blocks
 from npde.native.c_expression import Real, powers
+from npde.native.c_gather import gathering
 from npde.native.c_kernel import KernelWriter
 from npde.native.c_layout import CHUNK, Layout
 from npde.native.c_loops import HEIGHTS
@@ -30,9 +31,17 @@ class CFile:
     fields: tuple[tuple[int, int], ...]
 
 
-def c_file(title: str, programs: tuple[Program, ...], real: Real, dt: float, channels: int) -> CFile:
+def c_file(
+    title: str,
+    programs: tuple[Program, ...],
+    real: Real,
+    dt: float,
+    channels: int,
+    wanted: frozenset[int] = frozenset(),
+) -> CFile:
     """The C file of a march: `programs` are `step`, maybe `first_step` or `finish`, and for the adjoint `step_adjoint`, maybe
-    `first_step_adjoint` or `finish_adjoint`. `channels` of what is carried are the state; the others start at zero."""
+    `first_step_adjoint` or `finish_adjoint`. `channels` of what is carried are the state; the others start at zero.
+    `wanted`: arguments whose gradients the adjoint returns."""
     values = programs[0].values
     margins = tuple(
         (max(p.margins[i][0] for p in programs), max(p.margins[i][1] for p in programs))
@@ -61,10 +70,10 @@ def c_file(title: str, programs: tuple[Program, ...], real: Real, dt: float, cha
     if bands:
         loading += _band(programs[0], layout, rows, sizes) + _band_loading(values, layout, fields, programs[0])
     inner = blocks(programs, kernels, layout.lanes)
-    text = "\n".join(
-        [head, vectors(real), _helpers(programs, real), STRUCTS, inner, *kernels, loading, _moving(layout),
-         _stepping(names), COMMON + MARCH_BACK if adjoint else COMMON + RECORD + (BANDS if bands else NO_BANDS) + MARCH]
-    )  # fmt: skip
+    back = COMMON + gathering(programs, layout, wanted) + MARCH_BACK
+    march = back if adjoint else COMMON + RECORD + (BANDS if bands else NO_BANDS) + MARCH
+    parts = [head, vectors(real), _helpers(programs, real), STRUCTS, inner, *kernels, loading, _moving(layout)]
+    text = "\n".join([*parts, _stepping(names), march])
     return CFile(text, layout, programs, tuple(fields))
 
 

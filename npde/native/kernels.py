@@ -42,7 +42,7 @@ class Kernels:
 
     def backward(self, real: Real, wanted: frozenset[int]) -> CFile:
         """The C file of the march's gradient with respect to the state and the arguments `wanted`."""
-        return self._file((*self.programs, *self.adjoints(wanted)), real)
+        return self._file((*self.programs, *self.adjoints(wanted)), real, wanted)
 
     def adjoints(self, wanted: frozenset[int]) -> tuple[Program, ...]:
         """The adjoint of each program.
@@ -56,12 +56,12 @@ class Kernels:
             for name, step in steps.items()
         )
 
-    def _file(self, programs: tuple[Program, ...], real: Real) -> CFile:
+    def _file(self, programs: tuple[Program, ...], real: Real, wanted: frozenset[int] = frozenset()) -> CFile:
         scheme = self.graph.scheme
         problem = scheme.system.problem
         equations = " ".join(" ".join(problem.source.snippet(e.span).split()) for e in problem.equations)
         title = f"{self.graph.name}, {scheme.name}: {equations}".replace("*/", "* /").replace("/*", "/ *")
-        return c_file(title, programs, real, float(scheme.dt), self.channels)
+        return c_file(title, programs, real, float(scheme.dt), self.channels, wanted)
 
     def text(self) -> str:
         """The programs for people, the adjoint for all arguments included."""

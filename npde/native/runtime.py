@@ -20,7 +20,6 @@ from npde.native.c_driver import CFile
 from npde.native.c_expression import Real
 from npde.native.kernels import Kernels
 from npde.native.segments import Costs, Plan, fastest, least, usual
-from npde.native.values import Argument
 
 REAL: dict[torch.dtype, Real] = {torch.float32: "float", torch.float64: "double"}
 
@@ -68,10 +67,9 @@ class Runtime:
         costs = Costs(saved, count * carried * file.layout.padded * number, self.more)
         like = torch.empty(shape, dtype=dtype, device="meta")
         returned = like.nbytes + math.prod(frames_shape(like, steps, every)) * number
-        collected = sum(t.nbytes for t in collectors(file, self.kernels.arguments, steps, shape[0], count, like))
         working = _bytes(self.forward(dtype)[1].npde_march_bytes, steps, count, size, self.depth)
-        working += _bytes(library.npde_march_back_bytes, 0, 0, count, size)
-        return costs, COPIES * returned + collected + working + SPARE
+        working += _bytes(library.npde_march_back_bytes, shape[0], steps, 0, count)
+        return costs, COPIES * returned + working + SPARE
 
     @property
     def more(self) -> int:
@@ -180,85 +178,15 @@ def march_back(
     given = [a.contiguous() for a in arguments]
     state_bar = torch.empty_like(final_bar)
     count, size = teams(batch, file.layout.units)
-    adjoints = [p for p in file.programs if p.name.endswith("_adjoint")]
-    sums_and_fields = collectors(file, made.kernels.arguments, steps, batch, count, final_bar)
-    accumulators = [a for p in adjoints for a in p.accumulators]
-    entries: list[int] = []
-    sums: list[int] = []
-    fields: list[int] = []
-    for accumulator, tensor in zip(accumulators, sums_and_fields, strict=True):
-        argument = made.kernels.arguments[accumulator.argument]
-        is_sum = accumulator.box is None
-        kind = 2 if accumulator.table else int(is_sum)
-        entries += [kind, argument.per_step, argument.batch, tensor.stride(1)]
-        sums.append(tensor.data_ptr() if is_sum else 0)
-        fields.append(0 if is_sum else tensor.data_ptr())
-    needed = _bytes(library.npde_march_back_bytes, len(sums), slots, count, size)
-    with made.arena.memory(needed, (library._name, needed, count, size)) as (memory, is_clean):
+    found = {k: torch.empty_like(given[k]) for k in sorted(wanted)}
+    needed = _bytes(library.npde_march_back_bytes, batch, steps, slots, count)
+    with made.arena.memory(needed, (library._name, slots, count, size)) as (memory, is_clean):
         library.npde_march_back(
             _pointer(saved), _pointers(given), _pointer(final_bar), _pointer(frames_bar), _pointer(state_bar),
-            (ctypes.c_void_p * (len(sums) + 1))(*sums), (ctypes.c_void_p * (len(sums) + 1))(*fields),
-            (ctypes.c_long * (4 * len(sums) + 1))(*entries),
-            *map(ctypes.c_long, (len(sums), batch, steps, every, keep, slots)), count, size, memory, int(is_clean),
+            _pointers(list(found.values())), *map(ctypes.c_long, (batch, steps, every, keep, slots)), count, size, memory,
+            int(is_clean),
         )  # fmt: skip
-    found = [torch.zeros_like(given[k]) for k in wanted]
-    places = {k: n for n, k in enumerate(wanted)}
-    for accumulator, tensor in zip(accumulators, sums_and_fields, strict=True):
-        argument = made.kernels.arguments[accumulator.argument]
-        if accumulator.table:
-            target = found[places[accumulator.argument]]
-            total = tensor if argument.batch else tensor.sum(1, keepdim=True)
-            target += total.reshape(target.shape).to(target.dtype)
-            continue
-        target = found[places[accumulator.argument]][:, :, accumulator.element]
-        target += _collected(file, argument, accumulator.box, tensor).to(target.dtype)
-    return [state_bar, *found]
-
-
-def collectors(
-    file: CFile, arguments: tuple[Argument, ...], steps: int, batch: int, count: int, like: Tensor
-) -> list[Tensor]:
-    """Zeros for each accumulator: [steps or 1, batch, units] in double, or [steps or 1, batch or teams, padded array]; for
-    tables [steps or 1, batch or teams, entries] in double."""
-    made = []
-    for program in file.programs:
-        if not program.name.endswith("_adjoint"):
-            continue
-        for accumulator in program.accumulators:
-            argument = arguments[accumulator.argument]
-            rows = steps if argument.per_step else 1
-            if accumulator.table:
-                samples = batch if argument.batch else count
-                size = (rows, samples, argument.elements)
-                made.append(torch.zeros(size, dtype=torch.float64, device=like.device))
-            elif accumulator.box is None:
-                made.append(torch.zeros(rows, batch, file.layout.units, dtype=torch.float64, device=like.device))
-            else:
-                varies = tuple(i is not None for i in accumulator.box)
-                width = file.layout.size(varies)
-                made.append(like.new_zeros(rows, batch if argument.batch else count, width))
-    return made
-
-
-def _collected(file: CFile, argument: Argument, box: object, tensor: Tensor) -> Tensor:
-    """What an accumulator adds to the gradient of its element: [steps or 1, batch or 1, *extents]."""
-    if box is None:
-        total = tensor.sum(2) if argument.batch else tensor.sum(2).sum(1, keepdim=True)
-        return total.reshape(*total.shape, *[1] * len(file.layout.grid))
-    assert isinstance(box, tuple)
-    layout = file.layout
-    varies = tuple(i is not None for i in box)
-    extents = [layout.extent(a) if v else 1 for a, v in enumerate(varies)]
-    value = tensor[..., : math.prod(extents)].reshape(*tensor.shape[:2], *extents)
-    for axis, interval in enumerate(box):
-        if interval is not None:
-            value = value.narrow(axis + 2, layout.lower(axis) + interval[0], interval[1] - interval[0])
-    if not argument.batch:
-        value = value.sum(1, keepdim=True)
-    for axis, (mine, interval) in enumerate(zip(argument.box, box, strict=True)):
-        if mine is None and interval is not None:
-            value = value.sum(axis + 2, keepdim=True)
-    return value
+    return [state_bar, *(found[k] for k in wanted)]
 
 
 def frames_shape(state: Tensor, steps: int, every: int) -> tuple[int, ...]:
