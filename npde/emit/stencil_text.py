@@ -104,7 +104,13 @@ class StencilEmitter:
 
     def _released(self, node: Node, inputs: list[str]) -> str:
         source, kernel = inputs
-        channels = self._node(node.inputs[0]).shape.channels
+        of = self._node(node.inputs[0]).shape
+        channels = of.channels
+        if not of.batch:  # axes of components before those of the grid, or none
+            d = self.dimension
+            flat = f"{source}.reshape(-1, 1, *{source}.shape[-{d}:])"
+            back = f".unflatten(0, (*{source}.shape[:-{d}], 1))[..., 0, 0{', :' * d}]"
+            return f"functional.conv{d}d({flat}, {kernel}[None, None]){back}"
         if channels == 1:
             return f"functional.conv{self.dimension}d({source}, {kernel}[None, None])"
         shape = f"({source}.shape[0], {channels})"

@@ -177,3 +177,27 @@ def test_every_released_example_starts_as_its_scheme(name: str, free: str, netwo
     scheme.load_state_dict(shared, strict=False)
     expected, found = marched(scheme, steps), marched(net, steps)
     assert close(found, expected, 1e-12)
+
+
+@pytest.mark.parametrize(
+    "term", ["dx(a)*u", "dy(log(2 + sin(a)))", "dx(b[0])*u + dy(b[1])", "dx(w)*u", "dy(q[1])", "dx(s)*u"]
+)
+def test_a_released_stencil_takes_what_is_learned_and_given(term: str) -> None:
+    """Fields without an axis of samples, with and without components, steps, one of the axes."""
+    text = f"""model m
+coordinates x, y in [0, 1], t in [0, 0.001]
+field u(x, y, t)
+learn a(x, y) = 0.2, b[2](x, y) = 0.3, w(x) = 0.1, q[2](y, t) = 0.2
+input s(x, y)
+dt(u) = lap(u) + {term}
+boundary periodic
+initial u = sin(2*pi*x)
+grid x: 9, y: 7
+march euler, steps: 3
+"""
+    scheme = compiled(text)[1]
+    perturb(scheme)
+    for free in ("kernels", "layers"):
+        net = compiled(text, free=free)[1]
+        net.load_state_dict(scheme.state_dict(), strict=False)
+        assert close(marched(net, 3), marched(scheme, 3), 1e-12)
