@@ -83,7 +83,7 @@ class _Rewrite:
                 needed.update(operands(self.old[number].operation))
         self.readers = Counter(o for n in needed for o in set(operands(self.old[n].operation)))
         self.readers.update(self.outputs)
-        self.vanish = vanishing(self.old, sorted(needed)) if self.is_adjoint else set()
+        self.vanish = vanishing(self.old, sorted(needed))
         others = [v.operation for v in self.old.items if not isinstance(v.operation, Map)]
         copies = [
             v.operation for v in self.old.items if isinstance(v.operation, Map) and self._is_copy(v.operation, v.box)
@@ -173,9 +173,10 @@ class _Rewrite:
         return shared if not sizes and shared != 0 and shared.free_symbols <= {DT} else sp.Integer(1)
 
     def _opens(self, value: int, at: Box) -> bool:
-        """Whether a value is written out where it is read, on the box `at`: a map that nothing else reads."""
+        """Whether a value is written out where it is read, on the box `at`: a map that nothing else reads. Around its own box it is
+        zero; what it is made of may not be."""
         item = self.old[value]
-        fits = not self.is_adjoint or inside(at, item.box) or value in self.vanish
+        fits = inside(at, item.box) or value in self.vanish
         return isinstance(item.operation, Map) and self.readers[value] == 1 and not item.is_scalar and fits
 
     def _cell(self, value: int, box: Box) -> int:
