@@ -193,24 +193,22 @@ void npde_march_back(const T *saved, const T *const *args, const T *final_bar, c
                      T *memory, int is_clean)
 {
     const long each = POOL_SIZE + (2 + slots + 2 * FINISHES) * CARRIED * PADDED;
-    char *collected[COLLECTORS + 1] = {(char *)(memory + each * teams)};
+    const long all = each * teams;
+    char *collected[COLLECTORS + 1] = {(char *)(memory + all)};
     for (int k = 0; k < COLLECTORS; ++k) collected[k + 1] = collected[k] + collector_bytes(collectors + k, batch, steps, teams);
     const Back m = {saved, args, final_bar, frames_bar, state_bar, collected, batch, steps, every, keep, slots};
-#pragma omp parallel num_threads(teams * size)
+    int is_whole = 1;
+#pragma omp parallel num_threads(teams * size) firstprivate(teams, size)
     {
-#ifdef _OPENMP
-        const int me = omp_get_thread_num();
-#else
-        const int me = 0;
-#endif
-        const int team = me / size, rank = me % size;
+        const int lacks = falls_short(&teams, &size), me = THREAD(), team = me / size, rank = me % size;
+        if (lacks && me == 0) is_whole = 0;
         T *own = memory + team * each;
         Frame f = {0};
         double *p[COLLECTORS + 1];
         T *g[COLLECTORS + 1];
         f.p = p, f.g = g;
         point_into(&f, own);
-        if (!is_clean) memset(own + each * rank / size, 0, sizeof(T) * (each * (rank + 1) / size - each * rank / size));
+        if (!is_clean || lacks) memset(own + each * rank / size, 0, sizeof(T) * (each * (rank + 1) / size - each * rank / size));
         clear_share(collected[0], collected[COLLECTORS] - collected[0], me, teams * size);
         for (int k = 0; k < RETURNED; ++k)
             clear_share((char *)gradients[k], sizeof(T) * gradient_size(returned + k, batch, steps), me, teams * size);
@@ -221,5 +219,6 @@ void npde_march_back(const T *saved, const T *const *args, const T *final_bar, c
         BARRIER(teams * size);
         gather(collected, gradients, batch, steps, teams, me, teams * size);
     }
+    if (!is_whole) memset(memory, 0, sizeof(T) * all);
 }
 """

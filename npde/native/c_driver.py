@@ -18,7 +18,7 @@ from npde.native.c_loops import HEIGHTS
 from npde.native.c_march import COMMON, COPY_IN, MARCH, RECORD, STRUCTS
 from npde.native.c_vector import vectors
 from npde.native.program import Program
-from npde.native.values import Fill, Map, Values
+from npde.native.values import Fill, Fold, Map, Values
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,12 @@ def _head(
 #ifdef _OPENMP
 #include <omp.h>
 #define BARRIER(size) if ((size) > 1) {{ _Pragma("omp barrier") }}
+#define THREAD() omp_get_thread_num()
+#define THREADS() omp_get_num_threads()
 #else
 #define BARRIER(size)
+#define THREAD() 0
+#define THREADS() 1
 #endif
 
 #ifdef __GNUC__
@@ -203,7 +207,8 @@ def _loading(values: Values, layout: Layout, fields: list[tuple[int, int]]) -> s
 
 def can_band(programs: tuple[Program, ...]) -> bool:
     """Whether several steps can be marched band by band: a forward step in two or three dimensions whose sweeps all cover the
-    interior, with no arrays that change with the step."""
+    interior, with no arrays that change with the step, and no fold at a wall across the rows: a band's rows are final when they are
+    written."""
     program, *others = (p for p in programs if p.name != "finish")
     values = program.values
     changing = any(a.per_step and not a.is_scalar for a in values.arguments)
@@ -213,7 +218,9 @@ def can_band(programs: tuple[Program, ...]) -> bool:
         for sweep in phase.sweeps
     )
     plain = not any(phase.loops for phase in program.phases) and not program.phases[0].sweeps
-    return not others and values.dimension > 1 and whole and not changing and plain
+    borders = [values[b.value].operation for phase in program.phases for b in phase.borders]
+    folded = any(isinstance(o, Fold) and o.fill.axis == 0 and o.fill.walls is not None for o in borders)
+    return not others and values.dimension > 1 and whole and not changing and plain and not folded
 
 
 def _walls(program: Program) -> list[Fill]:

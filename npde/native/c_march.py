@@ -41,6 +41,14 @@ static void point_into(Frame *f, T *memory)
 {
     for (int k = 0; k < POOLED; ++k) f->pool[k] = memory + pool_offsets[k];
 }
+
+/* Fewer threads may come than were asked for (a limit, no OpenMP): then those do all the work. Whether that is so. */
+static int falls_short(int *teams, int *size)
+{
+    const int there = THREADS(), short_of = there < *teams * *size;
+    if (short_of) *(*size > 1 ? size : teams) = there;
+    return short_of;
+}
 """
 
 RECORD = """
@@ -138,19 +146,16 @@ void npde_march(const T *state, const T *const *args, T *final, T *frames, T *sa
 {
     const March m = {state, args, final, frames, saved, batch, steps, every, keep};
     depth = band_depth(depth, steps, size);
-    const long each = march_size(size, depth);
-#pragma omp parallel num_threads(teams * size)
+    const long each = march_size(size, depth), all = each * teams;
+    int is_whole = 1;
+#pragma omp parallel num_threads(teams * size) firstprivate(teams, size)
     {
-#ifdef _OPENMP
-        const int me = omp_get_thread_num();
-#else
-        const int me = 0;
-#endif
-        const int team = me / size, rank = me % size;
+        const int lacks = falls_short(&teams, &size), me = THREAD(), team = me / size, rank = me % size;
+        if (lacks && me == 0) is_whole = 0;
         T *own = memory + team * each, *last = own + each - (POOL_SIZE + 2 * CARRIED * PADDED);
         Frame f = {0};
         point_into(&f, own);
-        if (!is_clean) memset(own + each * rank / size, 0, sizeof(T) * (each * (rank + 1) / size - each * rank / size));
+        if (!is_clean || lacks) memset(own + each * rank / size, 0, sizeof(T) * (each * (rank + 1) / size - each * rank / size));
         BARRIER(size);
         int fresh = 1;
         for (long b = team; b < batch && depth; b += teams) {
@@ -160,5 +165,6 @@ void npde_march(const T *state, const T *const *args, T *final, T *frames, T *sa
         for (long b = team; b < batch && !depth; b += teams, fresh = 0)
             march_sample(&m, &f, own, b, fresh, rank, size);
     }
+    if (!is_whole) memset(memory, 0, sizeof(T) * all); /* clean for a march that gets all its threads */
 }
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import os
 import threading
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,6 +31,9 @@ its gradient, and both once more in passing."""
 
 SPARE = 2**16
 """Bytes of small arrays."""
+
+PROCESS = os.getpid()
+"""Where this was imported. A child that was forked has none of OpenMP's threads, and would wait for them for ever."""
 
 
 class NativeError(NpdeError):
@@ -88,6 +92,16 @@ RUNTIMES: WeakValueDictionary[str, Runtime] = WeakValueDictionary()
 """Live runtimes by key: operators of torch take texts, not objects."""
 
 
+def _free_locks() -> None:
+    """Who held a lock when a process was forked is not in the child."""
+    for made in RUNTIMES.values():
+        made._lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_free_locks)
+
+
 def runtime(key: str) -> Runtime:
     """The runtime of that key.
 
@@ -133,7 +147,7 @@ def planned(
 
 def teams(batch: int, units: int) -> tuple[int, int]:
     """How many teams of how many threads: samples side by side when there are enough, else rows of one sample."""
-    threads = max(torch.get_num_threads(), 1)
+    threads = max(torch.get_num_threads(), 1) if os.getpid() == PROCESS else 1
     if batch >= threads or units < 2 * threads:
         return min(threads, max(batch, 1)), 1
     return 1, threads

@@ -151,6 +151,37 @@ def test_sums_do_not_depend_on_the_number_of_threads(quick_builds: None) -> None
     assert torch.equal(found[1], found[2])
 
 
+@pytest.mark.parametrize("batch", [1, 3])
+def test_threads_that_do_not_come(batch: int, quick_builds: None) -> None:
+    """OpenMP may give fewer threads than it is asked for: limits, nested regions, `OMP_DYNAMIC`."""
+    torch_net, net = pair(FISHER.replace("0.25", "0.24"))
+    runtime = net._npde.backend.runtime  # type: ignore[union-attr]
+    _, library = runtime.forward(torch.float64)
+    if not hasattr(library, "omp_set_max_active_levels"):
+        pytest.skip("needs OpenMP")
+    before, levels = torch.get_num_threads(), library.omp_get_max_active_levels()
+    torch.set_num_threads(2)
+    try:
+        for most, runtime.depth in ((0, 0), (1, 0), (0, 2), (1, 2), (0, 2), (0, 0), (1, 0)):
+            library.omp_set_max_active_levels(most)
+            assert worst(torch_net, net, steps=5, batch=batch) == {}, (most, runtime.depth)
+    finally:
+        torch.set_num_threads(before)
+        library.omp_set_max_active_levels(levels)
+
+
+def test_without_openmp_one_thread_does_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    load = build.load
+    monkeypatch.setattr(build, "load", lambda source, *, name: load(source, name=name, flags=("-O0", "-fno-openmp")))
+    torch_net, net = pair(FISHER.replace("0.25", "0.23"))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert worst(torch_net, net, steps=5, batch=1) == {}
+    finally:
+        torch.set_num_threads(before)
+
+
 BANDED = {"euler": {"x": 41, "y": 13}, "heat_box": {"x": 25, "y": 6, "z": 7}, "shallow_water": {"x": 61, "y": 9}}
 """Examples with many rows: euler's and rk4's phases, walls and periodic axes, three dimensions, order 6."""
 
@@ -177,6 +208,20 @@ def test_time_blocking(example: str, quick_builds: None) -> None:
                 torch.testing.assert_close(b, a, rtol=1e-12, atol=1e-12)
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("boundary", ["boundary periodic", "boundary u = 0", "boundary dn(u) = 1"])
+def test_time_blocking_of_an_adjoint_stencil(boundary: str, quick_builds: None) -> None:
+    """Its ghost cells are folded back onto cells at the walls."""
+    text = FISHER.replace("r*u*(1 - u)", "0.1*adjoint(K)(tanh(K(u))) - adjoint(K)(u)").replace(
+        "learn D", "learn K stencil 3x3, D"
+    )
+    torch_net, net = pair(text.replace("boundary periodic", boundary), grid={"x": 37})
+    runtime = net._npde.backend.runtime  # type: ignore[union-attr]
+    with torch.no_grad():
+        expected = torch_net.march(steps=7)
+        for runtime.depth in (0, 2, 5):
+            torch.testing.assert_close(net.march(steps=7), expected, rtol=1e-12, atol=1e-12)
 
 
 def test_single_precision(quick_builds: None) -> None:
