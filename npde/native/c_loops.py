@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from npde.native.c_border import BorderWriter
 from npde.native.c_layout import CHUNK
-from npde.native.c_values import Entry, Nest
-from npde.native.c_vector import NAME, vector_body
+from npde.native.c_values import Nest
+from npde.native.c_vector import NAME, lines_around, vector_body
 from npde.native.program import Write
 from npde.native.values import Box
 
@@ -21,8 +21,8 @@ HEIGHTS = (4, 2)
 REGISTERS = 32
 """Vectors that a processor holds."""
 
-SCRATCH = 4
-"""Of these, what intermediate results take."""
+SCRATCH = 6
+"""Of these, what intermediate results and lines that come in take."""
 
 LONGEST = 48
 """Statements of a loop over a block; a longer one takes the compiler too long."""
@@ -98,26 +98,32 @@ class LoopWriter(BorderWriter):
             return 1
         used = set(NAME.findall(" ".join([*nest.body, *nest.stores])))
         fixed = len(used & set(self._names.values())) + SCRATCH
-        around = max((o[self.blocked] for _, o in nest.reads), default=0)
-        below = min((o[self.blocked] for _, o in nest.reads), default=0)
-        window = len({a for a, _ in nest.reads}) * (around - below + 1)
         for height in HEIGHTS:
-            fits = window + height * len(writes) + fixed <= REGISTERS and height <= interval[1] - interval[0]
-            short = height * len(nest.body + nest.stores) <= LONGEST
+            fits = self._held(nest, height) + height * len(writes) + fixed <= REGISTERS
+            short = height * len(nest.body + nest.stores) <= LONGEST and height <= interval[1] - interval[0]
             if fits and short and self._lines(nest, height) < height * self._lines(nest, 1):
                 return height
         return 1
 
+    def _held(self, nest: Nest, height: int) -> int:
+        """Lines that a block of rows holds: two of each row that is read sideways (the one before and the one here), else the rows
+        that one row looks at."""
+        held = 0
+        for array in {a for a, _ in nest.reads}:
+            rows = [o[self.blocked] for a, o in nest.reads if a == array]
+            aside = [o[self.blocked] for a, o in nest.reads if a == array and o[-1]]
+            held += 2 * (max(aside) - min(aside) + height) if aside else max(rows) - min(rows) + 1
+        return held
+
     def _lines(self, nest: Nest, height: int) -> int:
         """Cache lines that a block of rows reads for one line of results a row."""
-        found: set[Entry] = set()
-        for array, offsets in nest.reads:
-            *outer, along = offsets
-            for row in range(height):
-                moved = [o + (row if axis == self.blocked else 0) for axis, o in enumerate(outer)]
-                sides = (0,) if along == 0 else (-1, 0) if along < 0 else (0, 1)
-                found |= {(array, (*moved, side)) for side in sides}
-        return len(found)
+        return len(
+            {
+                (array, *(o + (row if axis == self.blocked else 0) for axis, o in enumerate(outer)))
+                for array, (*outer, _) in nest.reads
+                for row in range(height)
+            }
+        )
 
     # --- loops --------------------------------------------------------------------------------------------------------
 
@@ -152,13 +158,22 @@ class LoopWriter(BorderWriter):
         if self._chunked(nest.box):
             start, stop = "start", f"stop - {lanes - 1}" if rest else "stop"
             head = f"if (stop == {interval[1]}) {{"
-        lines = [f"V {name}_lanes = {{0}};" for name in sums]
+        lines, around = [f"V {name}_lanes = {{0}};" for name in sums], lines_around(body, start)
         if interval[1] - interval[0] >= lanes:
-            lines.append(f"for (long j = {start}; j < {stop}; j += LANES) {{")
-            lines += [*(f"    {x}" for x in vector_body(body, sums, lanes) or ()), "}"]
+            inner = (*around.head, *(vector_body(body, sums, lanes) or ()), *around.end)
+            lines += [
+                *around.ahead,
+                f"for (long j = {start}; j < {stop}; j += LANES) {{",
+                *(f"    {x}" for x in inner),
+                "}",
+            ]
         if rest:
-            lines += [f"{head} /* the cells that fill no line */", f"    const long j = {interval[1] - rest};"]
-            lines += [*(f"    {x}" for x in vector_body(body, sums, lanes, rest) or ()), "}"]
+            inner = (
+                f"const long j = {interval[1] - rest};",
+                *around.alone,
+                *(vector_body(body, sums, lanes, rest) or ()),
+            )
+            lines += [f"{head} /* the cells that fill no line */", *(f"    {x}" for x in inner), "}"]
         return [*lines, *(f"{name} = total({name}_lanes);" for name in sums)]
 
     def _chunked(self, box: Box) -> bool:

@@ -73,7 +73,7 @@ class ValueWriter:
     def _fresh(self, hint: str) -> str:
         base = "".join(c if c.isalnum() and c.isascii() else "_" for c in hint).strip("_") or "v"
         base = f"v_{base}" if base[0].isdigit() else base
-        if base in RESERVED:
+        if base in RESERVED or base.endswith(DERIVED):
             base += "_"
         name, count = base, 1
         while name in self._taken:
@@ -233,6 +233,9 @@ class ValueWriter:
             nest.rows.append(f"T *const {name} = {key};")
         return nest.pointers[key]
 
+
+DERIVED = ("_before", "_here", "_after", "_lanes")
+"""Ends of names that loops derive from those of rows and sums."""
 
 RESERVED = frozenset(
     "f lo hi first last i j k T V DT UNITS LANES BEFORE AFTER at put put_leading leading total unit start stop auto break case "

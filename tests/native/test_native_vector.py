@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import npde
-from npde.native.c_vector import vector_body
+from npde.native.c_vector import lines_around, vector_body
 from npde.native.kernels import lower
 
 TEXT = """model m
@@ -36,7 +36,7 @@ def test_statements_become_those_of_vectors() -> None:
         "sum_0 += s;",
     ]
     assert vector_body(body, ["sum_0"], 16) == [
-        "const V s = BEFORE(u + j, 1) + AFTER(u + j, 2);",
+        "const V s = BEFORE(u, 1) + AFTER(u, 2);",
         "const T k = D * 2;",
         "put(w + j, vector_power_2(s) * k);",
         "put(v + j, at(v + j) + s);",
@@ -48,6 +48,17 @@ def test_statements_become_those_of_vectors() -> None:
         "put_leading(v + j, at(v + j) + at(u + j), 5);",
         "sum_0_lanes += leading(at(u + j), 5);",
     ]
+
+
+def test_lines_of_a_row_are_loaded_once() -> None:
+    both = lines_around(["const T s = u[j - 1] + u[j] + u[j + 2] + v[j];"], "0")
+    assert vector_body(["w[j] = u[j - 1] + u[j] + v[j];"], [], 16) == ["put(w + j, BEFORE(u, 1) + u_here + at(v + j));"]
+    assert both.ahead == ("V u_before = at(u - LANES);", "V u_here = at(u);")
+    assert both.head == ("const V u_after = at(u + j + LANES);",)
+    assert both.end == ("u_before = u_here;", "u_here = u_after;")
+    left, right = lines_around(["w[j] = u[j - 1];"], "start"), lines_around(["w[j] = u[j + 1];"], "start")
+    assert (left.ahead, left.head) == (("V u_before = at(u + start - LANES);",), ("const V u_here = at(u + j);",))
+    assert (right.ahead, right.end) == (("V u_here = at(u + start);",), ("u_here = u_after;",))
 
 
 @pytest.mark.parametrize(
