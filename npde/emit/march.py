@@ -54,6 +54,7 @@ class MarchWriter(EndsWriter):
                 w.line("if not torch.compiler.is_compiling() and state.shape[0] not in (1, batch):")
                 with w.indented():
                     w.line('raise ValueError(f"the state has a batch of {state.shape[0]}, the inputs have {batch}")')
+                w.line("state = state.expand(batch, *state.shape[1:])")
             if self.sequences:
                 w.line(f"steps = {self.sequences[0].name}.shape[1] if steps is None else steps")
                 for item in self.sequences:

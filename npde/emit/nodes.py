@@ -7,6 +7,8 @@ from fractions import Fraction
 from npde.diagnostics import InternalError
 from npde.emit.printer import PRODUCT, UNARY
 from npde.emit.steady_text import SteadyEmitter
+from npde.emit.sums import combination
+from npde.graph.expression_blocks import DT
 from npde.graph.graph import Node
 from npde.graph.layers import (
     AdaptiveStep,
@@ -137,7 +139,7 @@ class NodeEmitter(SteadyEmitter):
     def expression(self, node: Node, inputs: list[str]) -> str:
         match node.layer:
             case Pointwise() as layer:
-                return self._pointwise(layer, inputs)
+                return self._pointwise(node, layer, inputs)
             case Channels() as layer:
                 return self._channels(node, layer, inputs[0])
             case Join():
@@ -206,8 +208,12 @@ class NodeEmitter(SteadyEmitter):
             case _:
                 raise InternalError(f"no emission for {type(node.layer).__name__}")
 
-    def _pointwise(self, layer: Pointwise, inputs: list[str]) -> str:
+    def _pointwise(self, node: Node, layer: Pointwise, inputs: list[str]) -> str:
         printer = self.constants.printer(dict(zip(layer.symbols, inputs, strict=True)))
+        if layer.expression.has(DT) and all(self._node(i).shape == node.shape for i in node.inputs):
+            combined = combination(layer.expression, printer)  # states and rates, joined by the time scheme
+            if combined is not None:
+                return combined
         if printer.is_constant(layer.expression):
             return f"self.unit * {printer.text(layer.expression, UNARY)}" if layer.expression != 1 else "self.unit"
         return printer.text(layer.expression)

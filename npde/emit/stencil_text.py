@@ -8,6 +8,7 @@ from math import gcd, lcm
 
 from npde.diagnostics import InternalError
 from npde.emit.constants import Constants
+from npde.emit.sums import Term, accumulated
 from npde.emit.text import Writer
 from npde.graph.graph import Block, LayerGraph, Node, Region
 from npde.graph.layers import (
@@ -61,10 +62,11 @@ class StencilEmitter:
         groups: dict[str, list[Tap]] = {}
         for tap in layer.taps:
             groups.setdefault(self.constants.volume(tap.powers), []).append(tap)
-        texts = []
-        for divisor, taps in groups.items():
-            texts.append(self._weighted(self._merged(taps), divisor, of, node.region, source))
-        return " + ".join(texts)
+        merged = {divisor: self._merged(taps) for divisor, taps in groups.items()}
+        texts = [self._weighted(taps, divisor, of, node.region, source) for divisor, taps in merged.items()]
+        if any(len(taps) < 2 for taps in merged.values()):
+            return " + ".join(texts)
+        return texts[0] + "".join(f".add_({text})" for text in texts[1:])
 
     @staticmethod
     def _merged(taps: list[Tap]) -> list[tuple[tuple[Fraction, ...], Fraction]]:
@@ -76,31 +78,17 @@ class StencilEmitter:
     def _weighted(
         self, taps: list[tuple[tuple[Fraction, ...], Fraction]], divisor: str, of: Node, region: Region, source: str
     ) -> str:
-        """`(a + b - 2.0 * c) / DX**2`: one common denominator, equal weights bracketed together."""
+        """`(a + b).sub_(c, alpha=2).div_(DX**2)`: one common denominator, units first."""
         denominator = lcm(*(w.denominator for _, w in taps))
-        numerators = [(o, w * denominator) for o, w in taps]
-        common = gcd(*(int(w) for _, w in numerators))
-        by_weight: dict[int, list[str]] = {}
-        for offset, weight in numerators:
-            by_weight.setdefault(int(weight) // common, []).append(self._slice(source, of, region, offset))
-        parts = []
-        for size, shifts in by_weight.items():
-            total = " + ".join(shifts)
-            if abs(size) != 1:
-                total = f"{abs(size)} * ({total})" if len(shifts) > 1 else f"{abs(size)} * {total}"
-            elif size < 0 and len(shifts) > 1:
-                total = " - ".join(shifts)
-            sign = " - " if size < 0 else " + "
-            parts.append(sign + total)
-        body = "".join(parts)
-        body = body[3:] if body.startswith(" + ") else "-" + body[3:]
+        common = gcd(*(int(w * denominator) for _, w in taps))
+        whole = [(o, int(w * denominator) // common) for o, w in taps]
+        terms = []
+        for offset, weight in sorted(whole, key=lambda tap: tap[1] != 1):
+            size = "" if abs(weight) == 1 else str(abs(weight))
+            terms.append(Term(self._slice(source, of, region, offset), size, weight < 0))
         scale = Fraction(common, denominator)
         below = " * ".join(t for t in (str(scale.denominator) if scale.denominator != 1 else "", divisor) if t)
-        above = f"{scale.numerator} * " if scale.numerator != 1 else ""
-        if not below and not above:
-            return body
-        body = f"({body})" if len(taps) > 1 else body
-        return f"{above}{body}" + (f" / ({below})" if " * " in below else f" / {below}" if below else "")
+        return accumulated(terms, str(scale.numerator) if scale.numerator != 1 else "", below)
 
     def _released(self, node: Node, inputs: list[str]) -> str:
         source, kernel = inputs

@@ -10,6 +10,10 @@ WIDTH = 120
 """Longest emitted line."""
 
 
+IN_PLACE = (".add_(", ".sub_(", ".mul_(", ".div_(")
+"""Calls that a chain is cut before."""
+
+
 @dataclass
 class Writer:
     """Collects lines at the current indentation."""
@@ -88,10 +92,10 @@ def is_call(value: str) -> bool:
 
 
 def broken(value: str, room: int) -> list[str]:
-    """An expression cut into lines: before its outermost sums, else its products, else inside its outermost bracket."""
+    """An expression cut into lines: before its outermost sums, else products, else calls in place, else inside its bracket."""
     if len(value) <= room:
         return [value]
-    for operators in ((" + ", " - "), (" * ", " / ")):
+    for operators in ((" + ", " - "), (" * ", " / "), IN_PLACE):
         pieces = [value] if " = " in value.split("(")[0] else _cut(value, operators)
         if len(pieces) > 1:
             return [line for piece in pieces for line in broken(piece, room)]
@@ -124,6 +128,6 @@ def _cut(value: str, operators: tuple[str, ...]) -> list[str]:
         depth -= char in ")]}"
         if depth == 0 and i > start and value.startswith(operators, i):
             pieces.append(value[start:i])
-            start = i + (2 if operators == (", ",) else 1)
+            start = i + {" ": 1, ",": 2}.get(char, 0)
     pieces.append(value[start:])
     return pieces

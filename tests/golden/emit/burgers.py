@@ -171,7 +171,7 @@ class Burgers(nn.Module):
         """rhs_affine."""
         u = state
         u_ghost = functional.pad(u, (1, 1), mode="circular")
-        dxx_u = (u_ghost[..., :-2] + u_ghost[..., 2:] - 2 * u_ghost[..., 1:-1]) / DX**2  # dxx(u)
+        dxx_u = (u_ghost[..., :-2] + u_ghost[..., 2:]).sub_(u_ghost[..., 1:-1], alpha=2).div_(DX**2)  # dxx(u)
         value = dxx_u * c.nu
         return value
 
@@ -179,7 +179,7 @@ class Burgers(nn.Module):
         """rhs_dx_u."""
         u = state
         u_ghost = functional.pad(u, (1, 1), mode="circular")
-        return (u_ghost[..., 2:] - u_ghost[..., :-2]) / (2 * DX)  # dx(u)
+        return (u_ghost[..., 2:] - u_ghost[..., :-2]).div_(2 * DX)  # dx(u)
 
     def rhs(self, state: Tensor, c: Coefficients) -> Tensor:
         """The right-hand side F(q): what the equations say of the rate of change."""
@@ -196,11 +196,11 @@ class Burgers(nn.Module):
     def step(self, state: Tensor, c: Coefficients) -> Tensor:
         """One step of ssprk3, from t to t + DT."""
         k1 = self.rhs(state, c)
-        stage_2 = state + DT * k1
+        stage_2 = torch.add(state, k1, alpha=DT)
         k2 = self.rhs(stage_2, c)
-        stage_3 = state + (0.25 * DT) * (k1 + k2)
+        stage_3 = torch.add(state, k1 + k2, alpha=0.25 * DT)
         k3 = self.rhs(stage_3, c)
-        return state + (DT / 6) * (k1 + k2 + 4 * k3)
+        return torch.add(state, (k1 + k2).add_(k3, alpha=4), alpha=DT / 6)
 
     def _prepare(self, state: Tensor | None, steps: int | None, start: int) -> tuple[Tensor, None, Coefficients, int]:
         """The starting state, what each step needs (with a leading axis of steps), the coefficients, the steps."""

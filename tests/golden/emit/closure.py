@@ -85,7 +85,7 @@ class Closure(nn.Module):
         """The right-hand side F(q): what the equations say of the rate of change."""
         u = state
         u_ghost = torch.cat((-u[..., :1] + 2, u, u[..., -1:]), dim=-1)
-        dxx_u = (u_ghost[..., :-2] + u_ghost[..., 2:] - 2 * u_ghost[..., 1:-1]) / DX**2  # dxx(u)
+        dxx_u = (u_ghost[..., :-2] + u_ghost[..., 2:]).sub_(u_ghost[..., 1:-1], alpha=2).div_(DX**2)  # dxx(u)
         f_value = pointwise_network(self.f, u)
         value = f_value + 0.05 * dxx_u
         return value
@@ -93,13 +93,13 @@ class Closure(nn.Module):
     def step(self, state: Tensor) -> Tensor:
         """One step of rk4, from t to t + DT."""
         k1 = self.rhs(state)
-        stage_2 = state + 0.5 * DT * k1
+        stage_2 = torch.add(state, k1, alpha=0.5 * DT)
         k2 = self.rhs(stage_2)
-        stage_3 = state + 0.5 * DT * k2
+        stage_3 = torch.add(state, k2, alpha=0.5 * DT)
         k3 = self.rhs(stage_3)
-        stage_4 = state + DT * k3
+        stage_4 = torch.add(state, k3, alpha=DT)
         k4 = self.rhs(stage_4)
-        return state + (DT / 6) * (k1 + k4 + 2 * k2 + 2 * k3)
+        return torch.add(state, (k1 + k4).add_(k2, alpha=2).add_(k3, alpha=2), alpha=DT / 6)
 
     def _prepare(self, state: Tensor | None, steps: int | None, start: int) -> tuple[Tensor, None, None, int]:
         """The starting state, what each step needs (with a leading axis of steps), the coefficients, the steps."""

@@ -105,25 +105,25 @@ class Fisher(nn.Module):
         u_ghost = functional.pad(u, (1, 1, 1, 1), mode="circular")
         # lap(u)
         lap_u = (
-            u_ghost[..., :-2, 1:-1]
-            + u_ghost[..., 1:-1, :-2]
-            + u_ghost[..., 1:-1, 2:]
-            + u_ghost[..., 2:, 1:-1]
-            - 4 * u_ghost[..., 1:-1, 1:-1]
-        ) / DX**2
+            (u_ghost[..., :-2, 1:-1] + u_ghost[..., 1:-1, :-2])
+            .add_(u_ghost[..., 1:-1, 2:])
+            .add_(u_ghost[..., 2:, 1:-1])
+            .sub_(u_ghost[..., 1:-1, 1:-1], alpha=4)
+            .div_(DX**2)
+        )
         value = c.D * lap_u + c.r * u * (1 - u)
         return value
 
     def step(self, state: Tensor, c: Coefficients) -> Tensor:
         """One step of rk4, from t to t + DT."""
         k1 = self.rhs(state, c)
-        stage_2 = state + 0.5 * DT * k1
+        stage_2 = torch.add(state, k1, alpha=0.5 * DT)
         k2 = self.rhs(stage_2, c)
-        stage_3 = state + 0.5 * DT * k2
+        stage_3 = torch.add(state, k2, alpha=0.5 * DT)
         k3 = self.rhs(stage_3, c)
-        stage_4 = state + DT * k3
+        stage_4 = torch.add(state, k3, alpha=DT)
         k4 = self.rhs(stage_4, c)
-        return state + (DT / 6) * (k1 + k4 + 2 * k2 + 2 * k3)
+        return torch.add(state, (k1 + k4).add_(k2, alpha=2).add_(k3, alpha=2), alpha=DT / 6)
 
     def _prepare(self, state: Tensor | None, steps: int | None, start: int) -> tuple[Tensor, None, Coefficients, int]:
         """The starting state, what each step needs (with a leading axis of steps), the coefficients, the steps."""

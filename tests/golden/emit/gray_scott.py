@@ -172,7 +172,7 @@ class GrayScott(nn.Module):
     def step(self, state: Tensor, c: Coefficients) -> Tensor:
         """One step of euler, from t to t + DT."""
         k1 = self.rhs(state, c)
-        return state + DT * k1
+        return torch.add(state, k1, alpha=DT)
 
     def _prepare(self, state: Tensor | None, steps: int | None, start: int) -> tuple[Tensor, None, Coefficients, int]:
         """The starting state, what each step needs (with a leading axis of steps), the coefficients, the steps."""

@@ -248,7 +248,7 @@ class HeatRod(nn.Module):
         """rhs_dxx_u."""
         u = state
         u_ghost = torch.cat((-u[..., :1], u, -u[..., -1:]), dim=-1)
-        return (u_ghost[..., :-2] + u_ghost[..., 2:] - 2 * u_ghost[..., 1:-1]) / DX**2  # dxx(u)
+        return (u_ghost[..., :-2] + u_ghost[..., 2:]).sub_(u_ghost[..., 1:-1], alpha=2).div_(DX**2)  # dxx(u)
 
     def rhs(self, state: Tensor, p: AtStep, c: Coefficients) -> Tensor:
         """The right-hand side F(q): what the equations say of the rate of change."""

@@ -114,6 +114,7 @@ class NeuralField(nn.Module):
         self._check_state(state)
         if not torch.compiler.is_compiling() and state.shape[0] not in (1, batch):
             raise ValueError(f"the state has a batch of {state.shape[0]}, the inputs have {batch}")
+        state = state.expand(batch, *state.shape[1:])
         steps = self.STEPS - start if steps is None else steps
         if steps < 0 or start < 0:
             raise ValueError(f"steps and start must not be negative, got {steps} and {start}")

@@ -109,7 +109,7 @@ class ParabolicCnn(nn.Module):
     def step(self, state: Tensor, p: AtStep) -> Tensor:
         """One step of euler, from t to t + DT."""
         k1 = self.rhs(state, p)
-        return state + DT * k1
+        return torch.add(state, k1, alpha=DT)
 
     def output_logits(self, state: Tensor) -> Tensor:
         """The output 'logits' of a state."""
@@ -127,6 +127,7 @@ class ParabolicCnn(nn.Module):
         self._check_state(state)
         if not torch.compiler.is_compiling() and state.shape[0] not in (1, batch):
             raise ValueError(f"the state has a batch of {state.shape[0]}, the inputs have {batch}")
+        state = state.expand(batch, *state.shape[1:])
         steps = self.STEPS - start if steps is None else steps
         if steps < 0 or start < 0:
             raise ValueError(f"steps and start must not be negative, got {steps} and {start}")

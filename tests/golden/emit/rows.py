@@ -121,7 +121,7 @@ class Rows(nn.Module):
         """One step of euler, from t to t + DT."""
         u = state
         u_ghost = torch.cat((u[..., :1], u, u[..., -1:]), dim=-1)
-        dxx_u = (u_ghost[..., :-2] + u_ghost[..., 2:] - 2 * u_ghost[..., 1:-1]) / DX**2  # dxx(u)
+        dxx_u = (u_ghost[..., :-2] + u_ghost[..., 2:]).sub_(u_ghost[..., 1:-1], alpha=2).div_(DX**2)  # dxx(u)
         dot = (c.g * p.s).sum(dim=-2, keepdim=True)
         W_of_u = functional.linear(u, c.W)
         value = c.D * dxx_u + torch.tanh(W_of_u + c.b + dot)
@@ -142,6 +142,7 @@ class Rows(nn.Module):
         self._check_state(state)
         if not torch.compiler.is_compiling() and state.shape[0] not in (1, batch):
             raise ValueError(f"the state has a batch of {state.shape[0]}, the inputs have {batch}")
+        state = state.expand(batch, *state.shape[1:])
         steps = s.shape[1] if steps is None else steps
         if steps > s.shape[1]:
             raise ValueError(f"input 's' has {s.shape[1]} values for {steps} steps")

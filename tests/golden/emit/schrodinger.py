@@ -233,11 +233,11 @@ class Schrodinger(nn.Module):
         psi_im = state[:, 1:2]
         psi_im_ghost = functional.pad(psi_im, (1, 1), mode="circular")
         # dxx(psi_im)
-        dxx_psi_im = (psi_im_ghost[..., :-2] + psi_im_ghost[..., 2:] - 2 * psi_im_ghost[..., 1:-1]) / DX**2
+        dxx_psi_im = (psi_im_ghost[..., :-2] + psi_im_ghost[..., 2:]).sub_(psi_im_ghost[..., 1:-1], alpha=2).div_(DX**2)
         rhs_0 = c.V * psi_im - 0.5 * dxx_psi_im
         psi_re_ghost = functional.pad(psi_re, (1, 1), mode="circular")
         # dxx(psi_re)
-        dxx_psi_re = (psi_re_ghost[..., :-2] + psi_re_ghost[..., 2:] - 2 * psi_re_ghost[..., 1:-1]) / DX**2
+        dxx_psi_re = (psi_re_ghost[..., :-2] + psi_re_ghost[..., 2:]).sub_(psi_re_ghost[..., 1:-1], alpha=2).div_(DX**2)
         rhs_1 = 0.5 * dxx_psi_re - c.V * psi_re
         return torch.cat((rhs_0, rhs_1), dim=1)
 
@@ -247,11 +247,11 @@ class Schrodinger(nn.Module):
         psi_im = state[:, 1:2]
         psi_im_ghost = functional.pad(psi_im, (1, 1), mode="circular")
         # dxx(psi_im)
-        dxx_psi_im = (psi_im_ghost[..., :-2] + psi_im_ghost[..., 2:] - 2 * psi_im_ghost[..., 1:-1]) / DX**2
+        dxx_psi_im = (psi_im_ghost[..., :-2] + psi_im_ghost[..., 2:]).sub_(psi_im_ghost[..., 1:-1], alpha=2).div_(DX**2)
         linear_part_0 = c.V * psi_im - 0.5 * dxx_psi_im
         psi_re_ghost = functional.pad(psi_re, (1, 1), mode="circular")
         # dxx(psi_re)
-        dxx_psi_re = (psi_re_ghost[..., :-2] + psi_re_ghost[..., 2:] - 2 * psi_re_ghost[..., 1:-1]) / DX**2
+        dxx_psi_re = (psi_re_ghost[..., :-2] + psi_re_ghost[..., 2:]).sub_(psi_re_ghost[..., 1:-1], alpha=2).div_(DX**2)
         linear_part_1 = 0.5 * dxx_psi_re - c.V * psi_re
         return torch.cat((linear_part_0, linear_part_1), dim=1)
 

@@ -99,20 +99,24 @@ class Soliton(nn.Module):
         psi_im_ghost = functional.pad(psi_im, (2, 2), mode="circular")
         # dxx(psi_im)
         dxx_psi_im = (
-            16 * (psi_im_ghost[..., 1:-3] + psi_im_ghost[..., 3:-1])
-            - psi_im_ghost[..., :-4]
-            - psi_im_ghost[..., 4:]
-            - 30 * psi_im_ghost[..., 2:-2]
-        ) / (12 * DX**2)
+            (16 * psi_im_ghost[..., 1:-3])
+            .add_(psi_im_ghost[..., 3:-1], alpha=16)
+            .sub_(psi_im_ghost[..., :-4])
+            .sub_(psi_im_ghost[..., 4:])
+            .sub_(psi_im_ghost[..., 2:-2], alpha=30)
+            .div_(12 * DX**2)
+        )
         linear_part_0 = -0.5 * dxx_psi_im
         psi_re_ghost = functional.pad(psi_re, (2, 2), mode="circular")
         # dxx(psi_re)
         dxx_psi_re = (
-            16 * (psi_re_ghost[..., 1:-3] + psi_re_ghost[..., 3:-1])
-            - psi_re_ghost[..., :-4]
-            - psi_re_ghost[..., 4:]
-            - 30 * psi_re_ghost[..., 2:-2]
-        ) / (12 * DX**2)
+            (16 * psi_re_ghost[..., 1:-3])
+            .add_(psi_re_ghost[..., 3:-1], alpha=16)
+            .sub_(psi_re_ghost[..., :-4])
+            .sub_(psi_re_ghost[..., 4:])
+            .sub_(psi_re_ghost[..., 2:-2], alpha=30)
+            .div_(12 * DX**2)
+        )
         linear_part_1 = 0.5 * dxx_psi_re
         return torch.cat((linear_part_0, linear_part_1), dim=1)
 

@@ -237,9 +237,9 @@ class VariableHeat(nn.Module):
     def coefficients(self) -> Coefficients:
         """What does not change during a march, computed once a call."""
         a_wide = extend(self.a, -2, 1, False)
-        a_face = (a_wide[..., :-1, :] + a_wide[..., 1:, :]) / 2  # mean(a)
+        a_face = (a_wide[..., :-1, :] + a_wide[..., 1:, :]).div_(2)  # mean(a)
         a_wide_2 = extend(self.a, -1, 1, False)
-        a_face_2 = (a_wide_2[..., :, :-1] + a_wide_2[..., :, 1:]) / 2  # mean(a)
+        a_face_2 = (a_wide_2[..., :, :-1] + a_wide_2[..., :, 1:]).div_(2)  # mean(a)
         c = Coefficients(a_face, a_face_2, None)
         c = c._replace(
             factors=frozen(
@@ -260,12 +260,12 @@ class VariableHeat(nn.Module):
         u = state
         u_ghost_x = torch.cat((-u[..., :1, :], u, -u[..., -1:, :] + 2), dim=-2)
         u_ghost = torch.cat((u_ghost_x[..., :1], u_ghost_x, 63 / 65 * u_ghost_x[..., -1:]), dim=-1)
-        dx_u_face = (u_ghost[..., 1:, 1:-1] - u_ghost[..., :-1, 1:-1]) / DX  # dx(u)
+        dx_u_face = (u_ghost[..., 1:, 1:-1] - u_ghost[..., :-1, 1:-1]).div_(DX)  # dx(u)
         flux_x = c.a_face * dx_u_face
-        div_x = (flux_x[..., 1:, :] - flux_x[..., :-1, :]) / DX  # dx_flux
-        dy_u_face = (u_ghost[..., 1:-1, 1:] - u_ghost[..., 1:-1, :-1]) / DX  # dy(u)
+        div_x = (flux_x[..., 1:, :] - flux_x[..., :-1, :]).div_(DX)  # dx_flux
+        dy_u_face = (u_ghost[..., 1:-1, 1:] - u_ghost[..., 1:-1, :-1]).div_(DX)  # dy(u)
         flux_y = c.a_face_2 * dy_u_face
-        div_y = (flux_y[..., :, 1:] - flux_y[..., :, :-1]) / DX  # dy_flux
+        div_y = (flux_y[..., :, 1:] - flux_y[..., :, :-1]).div_(DX)  # dy_flux
         value = div_x + div_y
         return value
 
@@ -274,12 +274,12 @@ class VariableHeat(nn.Module):
         u = state
         u_ghost_x = torch.cat((-u[..., :1, :], u, -u[..., -1:, :]), dim=-2)
         u_ghost = torch.cat((u_ghost_x[..., :1], u_ghost_x, 63 / 65 * u_ghost_x[..., -1:]), dim=-1)
-        dx_u_face = (u_ghost[..., 1:, 1:-1] - u_ghost[..., :-1, 1:-1]) / DX  # dx(u)
+        dx_u_face = (u_ghost[..., 1:, 1:-1] - u_ghost[..., :-1, 1:-1]).div_(DX)  # dx(u)
         flux_x = c.a_face * dx_u_face
-        div_x = (flux_x[..., 1:, :] - flux_x[..., :-1, :]) / DX  # dx_flux
-        dy_u_face = (u_ghost[..., 1:-1, 1:] - u_ghost[..., 1:-1, :-1]) / DX  # dy(u)
+        div_x = (flux_x[..., 1:, :] - flux_x[..., :-1, :]).div_(DX)  # dx_flux
+        dy_u_face = (u_ghost[..., 1:-1, 1:] - u_ghost[..., 1:-1, :-1]).div_(DX)  # dy(u)
         flux_y = c.a_face_2 * dy_u_face
-        div_y = (flux_y[..., :, 1:] - flux_y[..., :, :-1]) / DX  # dy_flux
+        div_y = (flux_y[..., :, 1:] - flux_y[..., :, :-1]).div_(DX)  # dy_flux
         value = div_x + div_y
         return value
 

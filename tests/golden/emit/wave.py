@@ -86,7 +86,7 @@ class Wave(nn.Module):
         """The rate of the half that is kicked."""
         u = state
         u_ghost = torch.cat((-u[..., :1], u, -u[..., -1:]), dim=-1)
-        dxx_u = (u_ghost[..., :-2] + u_ghost[..., 2:] - 2 * u_ghost[..., 1:-1]) / DX**2  # dxx(u)
+        dxx_u = (u_ghost[..., :-2] + u_ghost[..., 2:]).sub_(u_ghost[..., 1:-1], alpha=2).div_(DX**2)  # dxx(u)
         value = dxx_u * c.term
         return value
 
@@ -100,11 +100,11 @@ class Wave(nn.Module):
         position = state[:, 0:1]
         velocity = state[:, 1:2]
         force = self.kick(position, c)
-        velocity_half = velocity + 0.5 * DT * force
+        velocity_half = torch.add(velocity, force, alpha=0.5 * DT)
         motion = self.drift(velocity_half)
-        next_position = position + DT * motion
+        next_position = torch.add(position, motion, alpha=DT)
         next_force = self.kick(next_position, c)
-        next_velocity = velocity_half + 0.5 * DT * next_force
+        next_velocity = torch.add(velocity_half, next_force, alpha=0.5 * DT)
         return torch.cat((next_position, next_velocity), dim=1)
 
     def _prepare(self, state: Tensor | None, steps: int | None, start: int) -> tuple[Tensor, None, Coefficients, int]:
