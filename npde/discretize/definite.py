@@ -1,20 +1,20 @@
 """Whether the matrix of a linear steady problem is symmetric and definite, proved from its form.
 
-A sum of `c ∂²u`, `div(a grad u)` and `-r u` with c, a positive and r not negative (or all signs turned) is: its stencils are
-symmetric on periodic axes at every order, and between walls at order 2, whose ghost cells mirror one cell. Where no r and no
-wall holds the field, constants are annihilated, and the matrix is definite on the rest.
+A sum of `c ∂²u`, `div(a grad u)` and `-r u` with c, a positive, c the same along the axis of its derivative, and r not negative
+(or all signs turned) is: its stencils are symmetric on periodic axes at every order, and between walls at order 2, whose ghost
+cells mirror one cell. Where no r and no wall holds the field, constants are annihilated, and the matrix is definite on the rest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import sympy as sp
 
 from npde.discretize.halo import halo
 from npde.model.problem import LearnedCoefficient
 from npde.symbolic import operators as op
-from npde.symbolic.system import System
+from npde.symbolic.system import CoordinateMeaning, System
 
 
 def is_definite(system: System, linear: Sequence[sp.Expr]) -> bool:
@@ -31,8 +31,15 @@ def definiteness(system: System, linear: Sequence[sp.Expr]) -> int:
         return 0
     if not all(_wall_sign(w.coefficients, system) for w in system.walls):
         return 0
-    signs = {_sign(term, system) for term in sp.Add.make_args(sp.expand_mul(linear[0]))}
+    signs = {_sign(term, system) for term in _terms(linear[0], system.unknowns[0].symbol)}
     return signs.pop() if len(signs) == 1 else 0
+
+
+def _terms(e: sp.Expr, u: sp.Symbol) -> Iterator[sp.Expr]:
+    """The summands; products are written out only where sums in them hold the unknown, so that `1 + y²` is seen as a whole."""
+    for summand in sp.Add.make_args(e):
+        sums = [f for f in sp.Mul.make_args(summand) if isinstance(f, sp.Add) and u in f.free_symbols]
+        yield from sp.Add.make_args(sp.expand_mul(summand, deep=False)) if sums else (summand,)
 
 
 def _mirrors(system: System) -> bool:
@@ -63,16 +70,15 @@ def _sign(term: sp.Expr, system: System) -> int:
     match moving[0]:
         case sp.Symbol():
             return _sign_or_square(factor, system)
-        case op.Lap() | op.Diff() if moving[0].args[0] == u and _is_second(moving[0]):
-            return -sign_of(factor, system) if _is_scalar(factor, system) else 0
-        case op.FaceDiff():
-            return -_flux_sign(moving[0], u, system) * sign_of(factor, system) if _is_scalar(factor, system) else 0
+        case op.Lap() if moving[0].args[0] == u:
+            return -sign_of(factor, system) if _is_same_along(None, factor, system) else 0
+        case op.Diff(args=(_, x, order)) if moving[0].args[0] == u and int(order) == 2:
+            return -sign_of(factor, system) if _is_same_along(str(x), factor, system) else 0
+        case op.FaceDiff(args=(_, x)):
+            sign = _flux_sign(moving[0], u, system)
+            return -sign * sign_of(factor, system) if _is_same_along(str(x), factor, system) else 0
         case _:
             return 0
-
-
-def _is_second(e: sp.Expr) -> bool:
-    return isinstance(e, op.Lap) or int(e.args[2]) == 2
 
 
 def _flux_sign(e: sp.Expr, u: sp.Symbol, system: System) -> int:
@@ -85,15 +91,23 @@ def _flux_sign(e: sp.Expr, u: sp.Symbol, system: System) -> int:
     return sign_of(sp.Mul(*(f for f in factors if f != slope)), system)
 
 
-def _is_scalar(e: sp.Expr, system: System) -> bool:
-    """Whether a value is the same in all cells: a varying factor in front of a derivative breaks the symmetry."""
-    held = {system.problem.marching}
-    scalars = {
-        s
-        for s, m in system.symbols
-        if isinstance(m, LearnedCoefficient) and held.issuperset(m.coordinates) and not m.shape
-    }
-    return not e.has(op.GridOperator) and e.free_symbols <= scalars
+def _is_same_along(axis: str | None, e: sp.Expr, system: System) -> bool:
+    """Whether a value is the same in all cells of every line along an axis (None: in all cells): a factor that varies along the
+    axis of a derivative breaks its symmetry; one that varies across it multiplies the symmetric matrix of each line."""
+    problem = system.problem
+    across = {c.name for c in problem.space if axis is not None and c.name != axis}
+    held, meanings = {problem.marching, *across}, dict(system.symbols)
+
+    def is_same(s: sp.Basic) -> bool:
+        match meanings.get(s):
+            case LearnedCoefficient(coordinates=over, shape=shape):
+                return held.issuperset(over) and not shape
+            case CoordinateMeaning(name=name):
+                return name in held
+            case _:
+                return False
+
+    return not e.has(op.GridOperator) and all(map(is_same, e.free_symbols))
 
 
 def sign_of(e: sp.Expr, system: System) -> int:

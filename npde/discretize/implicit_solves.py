@@ -2,7 +2,7 @@
 
 By Fourier transform where the coefficients are the same in all cells and axes are periodic; by block-tridiagonal LU where blocks
 are small enough: once a call, or in each step where the coefficients change along the march; else by a Krylov method, L only
-applied.
+applied, preconditioned by the sum over the axes that is closest to the matrix.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import sympy as sp
 
 from npde.diagnostics.catalogue import not_yet as codes
 from npde.discretize.definite import definiteness
-from npde.discretize.linear import changes, linear_solve, widths
+from npde.discretize.linear import changes, is_complex_linear, linear_solve, widths
 from npde.discretize.scheme import LinearSolve, SolveMethod
+from npde.discretize.separable import has_close_sum
 from npde.discretize.steady import ITERATIONS, TOLERANCE, WIDEST_BLOCK, differs_by_sample, is_dense
 from npde.model.problem import March
 from npde.symbolic.refusal import Refused
@@ -24,6 +25,9 @@ from npde.symbolic.system import System
 
 FACTORED = 3e10
 """Operations of a factorization that is made in every step: a few seconds at most. 256 x 256 cells between walls at order 2."""
+
+FACTORED_BESIDE_AXES = 1e9
+"""The same where a Krylov method is preconditioned: it takes less time from 120 x 120 cells on."""
 
 KRYLOV = ("cg", "bicgstab", "gmres")
 
@@ -42,12 +46,13 @@ def march_solve(system: System, linear: Sequence[sp.Expr], march: March) -> Line
     if stated == "cg" and not negative:
         raise _refused(system, march, "its matrix is not proved symmetric and definite", "use `solve gmres`.")
     if stated in KRYLOV:
-        return _iterated(system, found, stated)
+        return _iterated(system, found, stated, linear)
     if is_dense(linear):
-        return _iterated(system, found, "gmres", march if stated == "direct" else None)
-    if found.method in ("fft", "axes") or stated == "direct" or _is_narrow(system, found):
+        return _iterated(system, found, "gmres", linear, march if stated == "direct" else None)
+    most = FACTORED_BESIDE_AXES if has_close_sum(system, linear) else FACTORED
+    if found.method in ("fft", "axes") or stated == "direct" or _is_narrow(system, found, most):
         return found
-    return _iterated(system, found, "cg" if negative else "gmres")
+    return _iterated(system, found, "cg" if negative else "gmres", linear)
 
 
 def newton_solve(system: System, march: March) -> LinearSolve:
@@ -60,7 +65,7 @@ def newton_solve(system: System, march: March) -> LinearSolve:
         return _iterated(system, found, stated)
     unknowns = {u.symbol for u in system.unknowns}
     if any(t.expression.free_symbols & unknowns and is_dense((t.expression,)) for ts in system.terms for t in ts):
-        return _iterated(system, found, "gmres", march if stated == "direct" else None)
+        return _iterated(system, found, "gmres", direct=march if stated == "direct" else None)
     if stated == "direct" or _is_narrow(system, found):
         return found
     return _iterated(system, found, "gmres")
@@ -77,22 +82,34 @@ def _stated(system: System) -> str | None:
     return None if stated is None else stated.method
 
 
-def _iterated(system: System, found: LinearSolve, method: str, direct: March | None = None) -> LinearSolve:
-    """The same by a Krylov method; refused if a `direct` one was asked for."""
+def _iterated(
+    system: System,
+    found: LinearSolve,
+    method: str,
+    linear: Sequence[sp.Expr] | None = None,
+    direct: March | None = None,
+) -> LinearSolve:
+    """The same by a Krylov method, preconditioned where the operator (`linear`, else what Newton's method differentiates) is close
+    to a sum over the axes; refused if a `direct` one was asked for."""
     if direct is not None:
         raise _refused(system, direct, "a term couples all cells, so that its matrix is dense", "use `solve gmres`.")
     stated = system.problem.numerics.solve
+    read = system.rates if linear is None else linear
+    near = not is_dense(read) and has_close_sum(system, read)
     name: SolveMethod = "cg" if method == "cg" else "bicgstab" if method == "bicgstab" else "gmres"
     return replace(
         found,
         method=name,
+        is_complex=near and linear is not None and is_complex_linear(system, linear),
+        mirrors=(),
+        preconditioned=near,
         iterations=stated.iterations if stated is not None and stated.iterations else ITERATIONS[name],
         tolerance=stated.tolerance if stated is not None and stated.tolerance else TOLERANCE,
     )
 
 
-def _is_narrow(system: System, solve: LinearSolve) -> bool:
-    """Whether the blocks of a matrix are small enough to factor it: once a call, or in every step."""
+def _is_narrow(system: System, solve: LinearSolve, most: float = FACTORED) -> bool:
+    """Whether the blocks of a matrix are small enough to factor it: once a call, or in every step by that many operations."""
     cells = dict(system.problem.numerics.cells)
     lines = [cells[c.name] for c in system.problem.space]
     if len(lines) < 2:
@@ -101,7 +118,7 @@ def _is_narrow(system: System, solve: LinearSolve) -> bool:
     block = width * prod(lines[1:]) * sum(u.channels for u in system.unknowns)
     if not solve.varies:
         return block <= WIDEST_BLOCK
-    return ceil(lines[0] / width) * block**3 * 14 / 3 <= FACTORED
+    return ceil(lines[0] / width) * block**3 * 14 / 3 <= most
 
 
 def check_stated(system: System, march: March) -> None:

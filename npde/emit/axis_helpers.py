@@ -8,7 +8,8 @@ AXES: dict[str, str] = {}
 AXES_NEEDS: dict[str, tuple[str, ...]] = {
     "axis_parts": ("diagonals",),
     "factor_axes": ("axis_parts", "coupled", "summed", "along_axes"),
-    "axes_preconditioner": ("axis_parts", "coupled", "summed", "solve_axes"),
+    "nearest_axes": ("axis_parts", "coupled", "summed"),
+    "axes_preconditioner": ("nearest_axes", "solve_axes"),
     "solve_axes": ("along_axes",),
 }
 """Helpers that call other helpers."""
@@ -130,6 +131,28 @@ def solve_axes(factors: tuple[Tensor, ...], right: Tensor, adjoint: bool = False
     return torch.cat((value.real, value.imag), 1) if pairs else value
 '''
 
+AXES["nearest_axes"] = '''
+def nearest_axes(
+    apply: Callable[[Tensor], Tensor],
+    channels: int,
+    grid: tuple[int, ...],
+    reach: tuple[int, ...],
+    periodic: tuple[bool, ...],
+    unit: Tensor,
+    pairs: bool = False,
+) -> tuple[Tensor, ...]:
+    """Factors, as those of `factor_axes`, of the sum over the axes that is closest to a linear map of [P, C, *grid]: its means
+    along the other axes (see `axis_parts`), their symmetric parts if they are real. Krylov methods are preconditioned by it."""
+    whole = (lambda v: coupled(apply, v)) if pairs else apply
+    parts = axis_parts(whole, channels // 2 if pairs else channels, grid, reach, periodic, unit)
+    found = [torch.linalg.eig(a) if pairs else torch.linalg.eigh((a + a.mT) / 2) for a in parts]
+    inverses = [torch.linalg.inv(v) if pairs else v.mT for _, v in found]
+    total = summed([values for values, _ in found])
+    largest = total.flatten()[total.abs().argmax()]
+    total = torch.where(total.abs() < 1e-10 * largest.abs(), largest, total)
+    return (*inverses, *(v for _, v in found), 1 / total)
+'''
+
 AXES["axes_preconditioner"] = '''
 def axes_preconditioner(
     apply: Callable[[Tensor], Tensor],
@@ -140,16 +163,8 @@ def axes_preconditioner(
     unit: Tensor,
     pairs: bool = False,
 ) -> Callable[..., Tensor]:
-    """What fast diagonalization makes of b with the sum over the axes that is closest to a linear map of [P, C, *grid]: its means
-    along the other axes (see `axis_parts`), their symmetric parts if they are real. `pairs` as in `factor_axes`."""
+    """b -> the solution of the sum over the axes that is closest to a linear map of [P, C, *grid], see `nearest_axes`."""
     with torch.no_grad():
-        whole = (lambda v: coupled(apply, v)) if pairs else apply
-        parts = axis_parts(whole, channels // 2 if pairs else channels, grid, reach, periodic, unit)
-        found = [torch.linalg.eig(a) if pairs else torch.linalg.eigh((a + a.mT) / 2) for a in parts]
-        inverses = [torch.linalg.inv(v) if pairs else v.mT for _, v in found]
-        total = summed([values for values, _ in found])
-        largest = total.flatten()[total.abs().argmax()]
-        total = torch.where(total.abs() < 1e-10 * largest.abs(), largest, total)
-    factors = (*inverses, *(v for _, v in found), 1 / total)
+        factors = nearest_axes(apply, channels, grid, reach, periodic, unit, pairs)
     return lambda v, adjoint=False: solve_axes(factors, v, adjoint)
 '''

@@ -126,16 +126,22 @@ def krylov_step(
     iterations: int,
     tolerance: float,
     symmetric: bool = False,
+    near: Callable[..., Tensor] = lambda v, adjoint=False: v,
 ) -> Tensor:
-    """x with A x = b for [B, C, *grid] by a Krylov method: A is only applied. Differentiated by one solve with the transpose."""
+    """x with A x = b for [B, C, *grid] by a Krylov method: A is only applied, and preconditioned by `near`, an approximate inverse.
+    Differentiated by one solve with the transpose."""
 
     def transposed(v: Tensor) -> Tensor:
         return torch.func.vjp(matrix, torch.zeros_like(v))[1](v)[0]
 
     adjoint = matrix if symmetric else transposed
     with torch.no_grad():
-        found = method(matrix, right, iterations, tolerance)
-    return implicit(lambda v: matrix(v) - right, found, lambda g: method(adjoint, g, iterations, tolerance))
+        found = method(matrix, right, iterations, tolerance, near)
+
+    def back(g: Tensor) -> Tensor:
+        return method(adjoint, g, iterations, tolerance, lambda v: near(v, adjoint=not symmetric))
+
+    return implicit(lambda v: matrix(v) - right, found, back)
 '''
 
 MARCHING["newton_krylov_step"] = '''
@@ -145,9 +151,11 @@ def newton_krylov_step(
     method: Callable[..., Tensor],
     iterations: int,
     tolerance: float,
+    precondition: Callable[..., Callable[..., Tensor]] = lambda residual, at: lambda v, adjoint=False: v,
 ) -> Tensor:
     """x = update(x) for [B, C, *grid], by Newton's method from a guess; its linear systems by a Krylov method, the Jacobian only
-    applied, to the root of the tolerance (inexact Newton). Differentiated by one solve with the transpose.
+    applied, to the root of the tolerance (inexact Newton). `precondition(residual, x)` gives an approximate inverse of the
+    Jacobian; the one at the guess serves all. Differentiated by one solve with the transpose.
 
     Raises NotConverged with the history of the changes relative to x.
     """
@@ -159,8 +167,9 @@ def newton_krylov_step(
     changes: list[float] = []
     value = guess.detach()
     with torch.no_grad():
+        near = precondition(residual, value)
         for _ in range(30):
-            change = method(derivative(residual, value), residual(value), iterations, tolerance**0.5)
+            change = method(derivative(residual, value), residual(value), iterations, tolerance**0.5, near)
             size = value.flatten(1).abs().amax(1).clamp(min=torch.finfo(guess.dtype).tiny)
             changes.append(float((change.flatten(1).abs().amax(1) / size).max()))
             if not changes[-1] < math.inf:
@@ -174,5 +183,5 @@ def newton_krylov_step(
     def transposed(v: Tensor) -> Tensor:
         return torch.func.vjp(residual, value)[1](v)[0]
 
-    return implicit(residual, value, lambda g: method(transposed, g, iterations, tolerance))
+    return implicit(residual, value, lambda g: method(transposed, g, iterations, tolerance, lambda v: near(v, adjoint=True)))
 '''

@@ -27,7 +27,9 @@ KRYLOV = {"cg": "conjugate_gradients", "bicgstab": "bicgstab", "gmres": "gmres"}
 
 
 def _factored_by(solve: LinearSolve) -> tuple[str, str]:
-    """The helpers that factor a matrix, and that solve with the factors."""
+    """The helpers that factor a matrix (or what is close to it), and that solve with the factors."""
+    if solve.is_krylov:
+        return "nearest_axes", "solve_axes"
     if solve.method == "axes":
         return "factor_axes", "solve_axes"
     return ("factor_lines", "solve_lines") if solve.per_sample else ("factor_tridiagonal", "solve_factored")
@@ -101,6 +103,8 @@ class SolveEmitter(WallEmitter):
             return self._inverse(inverted, solve.mirrors)
         apply = self._each_sample(self._implicit_map(layer, inputs), solve.per_sample)
         arguments = f"{layer.channels}, {grid!r}, {solve.reach!r}, {layer.periodic!r}, self.unit"
+        if solve.is_krylov and solve.per_sample:
+            apply += f".unflatten(1, (-1, {layer.channels})).mean(1)"
         helper = self._helper(_factored_by(solve)[0])
         return f"{self._helper('frozen')}(lambda: {helper}({apply}, {arguments}{self._options(solve)}))"
 
@@ -114,11 +118,14 @@ class SolveEmitter(WallEmitter):
         return self._helper(KRYLOV[solve.method]), f"{solve.iterations}, {solve.tolerance!r}"
 
     def _krylov_solve(self, node: Node, layer: KrylovSolve, inputs: list[str]) -> None:
-        right, *times = inputs
+        right, *more = inputs
         method, numbers = self._krylov(layer.solve)
-        symmetric = ", symmetric=True" if layer.solve.method == "cg" else ""
+        options = ", symmetric=True" if layer.solve.method == "cg" else ""
+        if layer.solve.preconditioned:
+            near, *more = more
+            options += f", near=lambda v, adjoint=False: {self._helper('solve_axes')}({near}, v, adjoint)"
         helper = self._helper("krylov_step")
-        call = f"{helper}({method}, {self._implicit_map(layer, times)}, {right}, {numbers}{symmetric})"
+        call = f"{helper}({method}, {self._implicit_map(layer, more)}, {right}, {numbers}{options})"
         self.writer.assign(node.name, call)
 
     def _options(self, solve: LinearSolve) -> str:
@@ -191,7 +198,11 @@ class SolveEmitter(WallEmitter):
         update = f"lambda v: {known} + {self.constants.printer({}).text(layer.factor, PRODUCT)} * {rate}"
         if layer.solve.is_krylov:
             method, numbers = self._krylov(layer.solve)
-            call = f"{self._helper('newton_krylov_step')}({update}, {guess}, {method}, {numbers})"
+            near = ""
+            if layer.solve.preconditioned:
+                arguments = f"r, v, {layer.solve.reach!r}, {layer.periodic!r}"
+                near = f", lambda r, v: {self._helper('jacobian_preconditioner')}({arguments})"
+            call = f"{self._helper('newton_krylov_step')}({update}, {guess}, {method}, {numbers}{near})"
         else:
             call = f"{self._helper('newton_step')}({update}, {guess}, {layer.solve.reach!r}, {layer.periodic!r})"
         self.writer.assign(node.name, call)

@@ -23,7 +23,7 @@ from math import ceil, log2, prod
 from typing import assert_never
 
 from npde.diagnostics import InternalError
-from npde.discretize.scheme import GhostRule
+from npde.discretize.scheme import GhostRule, LinearSolve
 from npde.graph.flops import TRANSCENDENTAL, operations
 from npde.graph.graph import Block, LayerGraph, Node, Parameter, Shape, SubModule
 from npde.graph.layers import (
@@ -298,7 +298,7 @@ class _Counter:
         cells = prod(grid)
         transform = ceil(2.5 * log2(cells)) if cells > 1 else 0
         match node.layer:
-            case Factorization(channels=channels, solve=solve) if solve.method == "axes":
+            case Factorization(channels=channels, solve=solve) if solve.method == "axes" or solve.is_krylov:
                 return channels * _bases(grid)
             case SolveLayer(solve=solve) if solve.method == "axes":
                 return 2 * _changes_of_basis(grid) * node.shape.channels * (self.batch if node.shape.batch else 1)
@@ -310,10 +310,11 @@ class _Counter:
                 return waves * (self.batch if solve.per_sample else 1)
             case Propagator(channels=channels, per_sample=each):
                 return cells * (TRANSCENDENTAL * channels**2 + transform) * (self.batch if each else 1)
-            case KrylovSolve(block=block):
-                return ITERATIONS * self._applied(node, block)
+            case KrylovSolve(block=block, solve=solve):
+                return ITERATIONS * (self._applied(node, block) + self._preconditioned(node, solve))
             case NewtonLayer(block=block, solve=solve) if solve.is_krylov:
-                return NEWTON_STEPS * ITERATIONS * 4 * self._applied(node, block)
+                once = 4 * self._applied(node, block) + self._preconditioned(node, solve)
+                return NEWTON_STEPS * ITERATIONS * once
             case NewtonLayer(solve=solve):
                 n, m = _blocks(grid, solve.reach, node.shape.channels)
                 return NEWTON_STEPS * ceil(n * m**3 * 14 / 3) * (self.batch if node.shape.batch else 1)
@@ -333,6 +334,12 @@ class _Counter:
     def _applied(self, node: Node, block: str) -> int:
         """One iteration of a Krylov method: an application of a block, and ten vector operations."""
         return self._block(self.graph.block(block), {}, {}).flops + 20 * elements(node.shape, self.batch)
+
+    def _preconditioned(self, node: Node, solve: LinearSolve) -> int:
+        """What a preconditioner adds to one iteration."""
+        grid = [a.cells for a in self.graph.scheme.grid.axes]
+        samples = self.batch if node.shape.batch else 1
+        return 2 * _changes_of_basis(grid) * node.shape.channels * samples if solve.preconditioned else 0
 
     def _steady(self, node: Node) -> int:
         """As for implicit steps. Iterations are counted as `ITERATIONS` of them: a factorization a step of Newton's method, ten

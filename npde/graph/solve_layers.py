@@ -12,7 +12,7 @@ from npde.discretize.scheme import LinearSolve, Mirrors
 @dataclass(frozen=True, slots=True)
 class Factorization:
     """`I - factor · L` factored, L the linear part of block `block` (`factor` in dt); see `LinearSolve` for how. By transforms:
-    its inverse for each wave number. Its input, if any, is the time of L."""
+    its inverse for each wave number. For a Krylov method: what it is preconditioned by. Its input, if any, is the time of L."""
 
     block: str
     factor: sp.Expr
@@ -63,8 +63,8 @@ class SolveLayer:
 
 @dataclass(frozen=True, slots=True)
 class KrylovSolve:
-    """Solves `(I - factor · L) x = b` by a Krylov method, L the linear part `block`, which is only applied; inputs: b, the time of
-    L if it takes one. Differentiated by one transposed solve."""
+    """Solves `(I - factor · L) x = b` by a Krylov method, L the linear part `block`, which is only applied; inputs: b, the
+    preconditioner (a `Factorization`) if there is one, the time of L if it takes one. Differentiated by one transposed solve."""
 
     block: str
     factor: sp.Expr

@@ -171,10 +171,13 @@ class Wiring:
         """δ with `(I - factor L) δ = right`, L at the time t + shift."""
         context, times = self.context, self.times("linear_part", shift)
         state, interior = context.state_shape(), context.interior
-        if solve.is_krylov:
-            iterated = KrylovSolve("linear_part", factor, solve)
-            return self.builder.add(iterated, (right, *times), state, interior, "change")
         layer = Factorization("linear_part", factor, context.channels, solve, self._periodic())
+        if solve.is_krylov:
+            near: tuple[str, ...] = ()
+            if solve.preconditioned:
+                near = (self.builder.add(layer, times, context.scalar, interior, "preconditioner"),)
+            iterated = KrylovSolve("linear_part", factor, solve)
+            return self.builder.add(iterated, (right, *near, *times), state, interior, "change")
         factors = self.builder.add(layer, times, context.scalar, interior, "factors")
         solver = SolveLayer("linear_part", factor, solve)
         return self.builder.add(solver, (right, factors, *times), state, interior, "change")

@@ -160,6 +160,9 @@ def label(graph: LayerGraph, layer: Layer, inputs: tuple[Shape, ...], shape: Sha
             return Label("loop", "frame", f"{block} × {trips:,}")
         case KernelMatrix():
             return Label("kernel_matrix", "stencil", "kernel matrix")
+        case Factorization(solve=solve, factor=factor) if solve.is_krylov:
+            text = (f"sum over the axes close to I - {formula(factor)} L", "fast diagonalization")
+            return Label("factorization", "solve", "preconditioner", text)
         case Factorization(solve=solve, factor=factor):
             how = "for each wave number" if solve.method == "fft" else _method(solve)
             return Label("factorization", "solve", f"I - {formula(factor)} L, factored", (how,))

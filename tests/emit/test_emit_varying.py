@@ -185,7 +185,9 @@ def solve(source: str) -> LinearSolve:
     ("cells", "equation", "wall", "method"),
     [
         (40, "D*div(a*grad(u))", "u = 0", "block_lu"),
-        (400, "D*div(a*grad(u))", "u = 0", "cg"),
+        (100, "D*div(a*grad(u))", "u = 0", "block_lu"),
+        (140, "D*div(a*grad(u))", "u = 0", "cg"),
+        (140, "D*div(a*grad(u)) - u^3", "u = 0", "block_lu"),
         (400, "D*div(a*grad(u))", "u = 1", "cg"),
         (400, "D*a*lap(u)", "u = 0", "gmres"),
         (400, "div(a*grad(u))", "u = 0", "block_lu"),
