@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.forward_ad import unpack_dual
 
 from npde.emit.live import LiveModule
 from npde.native.operators import march
@@ -17,18 +18,32 @@ from npde.native.values import Argument
 Read = Callable[..., tuple[Tensor, ...]]
 
 
+def _is_transformed(values: list[Tensor]) -> bool:
+    """Whether `torch.func` is at work, or a value has a tangent. Operators would lose what those carry."""
+    if torch.compiler.is_compiling():
+        return False
+    return torch._C._are_functorch_transforms_active() or any(unpack_dual(v).tangent is not None for v in values)
+
+
 class NativeModule(LiveModule):
     """A live module whose march runs compiled kernels; everything else is the emitted module's."""
 
     def _march(
         self, state: Tensor, sequence: Any, c: Any, steps: int, every: int | None, read: Read | None = None
     ) -> tuple[Tensor, Tensor | None, tuple[Tensor, ...]]:
-        """As the emitted method. What the kernels do not cover (a type of numbers, a device) is left to it."""
+        """As the emitted method. What the kernels do not cover (a type of numbers, a device, forward-mode derivatives and the
+        transformations of `torch.func`) is left to it."""
         runtime = self._npde.backend.runtime  # type: ignore[union-attr]
         if runtime is None or state.dtype not in REAL or state.device.type != "cpu":
             return super()._march(state, sequence, c, steps, every, read)
         given = [self._given(a, sequence, c, steps, state) for a in runtime.kernels.arguments]
-        batch = max([state.shape[0], *(t.shape[1] for t in given)])
+        if _is_transformed([state, *given]):
+            return super()._march(state, sequence, c, steps, every, read)
+        sizes = [
+            state.shape[0],
+            *(t.shape[1] for a, t in zip(runtime.kernels.arguments, given, strict=True) if a.batch),
+        ]
+        batch = max(sizes) if min(sizes) else 0
         if state.shape[0] != batch:
             state = state.expand(batch, *state.shape[1:])
         given = [

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.autograd.forward_ad import dual_level, make_dual, unpack_dual
 
 import npde
 from npde.diagnostics import DiagnosticError
@@ -320,6 +321,58 @@ def test_ways_of_use(fisher) -> None:  # type: ignore[no-untyped-def]
     with torch.no_grad():
         assert torch.equal(fisher(state, steps=5), found)
     assert torch.equal(fisher(state, steps=0), state)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")  # torch's own, in forward mode
+def test_transformations_march_the_emitted_loop(fisher) -> None:  # type: ignore[no-untyped-def]
+    """Forward mode, `torch.func` and derivatives of any order: operators would lose tangents without a word."""
+    plain = pair(FISHER)[0]
+    plain.load_state_dict(fisher.state_dict())
+    state = torch.rand(2, 1, 16, 12, dtype=torch.float64)
+
+    def tangent(net: LiveModule) -> torch.Tensor:
+        with dual_level():
+            return unpack_dual(net(make_dual(state, state), steps=3)).tangent
+
+    def found(net: LiveModule) -> list[torch.Tensor]:
+        def last(s: torch.Tensor) -> torch.Tensor:
+            return net(s, steps=3)
+
+        def total(s: torch.Tensor) -> torch.Tensor:
+            return last(s[None])[0, 0, :2, 0].square().sum()
+
+        learned = {n: p.detach() for n, p in net.named_parameters()}
+
+        def loss(p: dict[str, torch.Tensor]) -> torch.Tensor:
+            return torch.func.functional_call(net, p, (state,), {"steps": 3}).square().sum()
+
+        ways = (
+            torch.func.jvp(last, (state,), (state,))[1], torch.func.vmap(lambda s: last(s[None])[0])(state),
+            torch.func.grad(total)(state[0]), torch.func.vmap(torch.func.grad(total))(state), tangent(net),
+            torch.func.hessian(lambda s: total(s * state[0]))(torch.ones((), dtype=torch.float64)),
+            *torch.func.grad(loss)(learned).values(), *torch.func.jacfwd(loss)(learned).values(),
+        )  # fmt: skip
+        return list(ways)
+
+    for got, expected in zip(found(fisher), found(plain), strict=True):
+        assert expected.abs().max() > 0
+        torch.testing.assert_close(got, expected, rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize("batch", [0, 1, 3])
+def test_batches_of_states_and_inputs(batch: int, quick_builds: None) -> None:
+    """No sample, or one state for several inputs."""
+    text = FISHER.replace("learn D", "learn a(x, y) = 1\ninput q(x, y)\nlearn D").replace("u*(1", "q*a*u*(1")
+    torch_net, native_net = pair(text)
+    given = {"q": torch.rand(batch, 16, 12, dtype=torch.float64)}
+    results = []
+    for net in (torch_net, native_net):
+        state = torch.rand(min(batch, 1), 1, 16, 12, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+        out = net(state=state.requires_grad_(), steps=4, **given)
+        results.append([out, *torch.autograd.grad(out.square().sum(), [state, net.raw_D, net.a])])
+    assert results[1][0].shape == (batch, 1, 16, 12)
+    for expected, got in zip(*results, strict=True):
+        torch.testing.assert_close(got, expected, rtol=1e-10, atol=1e-13)
 
 
 def test_a_second_derivative_says_where_to_get_it(fisher) -> None:  # type: ignore[no-untyped-def]
