@@ -39,7 +39,12 @@ def load(source: str, *, name: str, flags: tuple[str, ...] = ()) -> ctypes.CDLL:
         NoCompilerError: there is no compiler.
         CompilerError: it does not work, it refused the source, or what it made cannot be loaded.
     """
-    return _loaded(built(source, name=name, flags=flags))
+    path = built(source, name=name, flags=flags)
+    try:
+        return _loaded(path)
+    except CompilerError:  # a home that machines share: what one built may ask for libraries that another has not
+        cache.discard(path.parent)
+        return _loaded(built(source, name=name, flags=flags))
 
 
 def built(source: str, *, name: str, flags: tuple[str, ...] = ()) -> Path:

@@ -41,6 +41,9 @@ class Choice:
 WORTH_BUILDING = 2**25
 """Cells times steps of a march from which "auto" builds kernels: about what the emitted loop does while they are built."""
 
+TOLD: set[str] = set()
+"""Why there are no kernels, as far as a warning said it: once a process."""
+
 
 def choose(
     graph: LayerGraph, backend: str, *, device: torch.device | None = None, dtype: torch.dtype | None = None
@@ -67,7 +70,9 @@ def choose(
     except CompilerError as error:
         if backend == "native":
             raise BackendError(f"Native kernels cannot be built: {error}") from error
-        warnings.warn(f"No native kernels can be built, so torch marches: {error.reason}", stacklevel=2)
+        if error.reason not in TOLD:
+            TOLD.add(error.reason)
+            warnings.warn(f"No native kernels can be built, so torch marches: {error.reason}", stacklevel=4)
         return Choice("torch", error.reason, None)
 
 

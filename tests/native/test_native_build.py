@@ -291,6 +291,20 @@ def test_half_an_entry_is_built_anew(folder: Path, broken: str) -> None:
     assert load(ADD, name="add").add(2, 3) == 5
 
 
+def test_an_entry_that_cannot_be_loaded_is_built_anew(folder: Path) -> None:
+    """As where two machines share a home: it is whole, and asks for a library that is not here."""
+    path = built(ADD, name="add")
+    empty = folder / "empty.c"
+    empty.write_text("int nothing;")
+    subprocess.run([REAL, "-shared", "-o", folder / "gone.so", empty, "-Wl,-soname,gone.so"], check=True)
+    command = [REAL, "-shared", "-o", path, empty, "-Wl,--no-as-needed", f"-L{folder}", "-l:gone.so"]
+    subprocess.run(command, check=True)
+    (folder / "gone.so").unlink()
+    cache.describe(path.parent)
+    assert cache.is_good(path.parent)
+    assert load(ADD, name="add").add(2, 3) == 5
+
+
 @pytest.mark.parametrize("where", ["below a file", "read-only", "open to others"])
 def test_a_folder_that_cannot_be_used_is_replaced_by_a_private_one(
     folder: Path, monkeypatch: pytest.MonkeyPatch, where: str

@@ -323,7 +323,7 @@ def test_ways_of_use(fisher) -> None:  # type: ignore[no-untyped-def]
     assert torch.equal(fisher(state, steps=0), state)
 
 
-@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")  # torch's own, in forward mode
+@pytest.mark.filterwarnings("ignore:`torch.jit.script`:DeprecationWarning")  # torch's own
 def test_transformations_march_the_emitted_loop(fisher) -> None:  # type: ignore[no-untyped-def]
     """Forward mode, `torch.func` and derivatives of any order: operators would lose tangents without a word."""
     plain = pair(FISHER)[0]
@@ -395,8 +395,11 @@ def test_auto_builds_where_it_pays(monkeypatch: pytest.MonkeyPatch, quick_builds
         raise NoCompilerError("There is no C compiler.")
 
     monkeypatch.setattr(build, "load", broken)
-    with pytest.warns(UserWarning, match="no C compiler"):
+    monkeypatch.setattr(choose_module, "TOLD", set())
+    with pytest.warns(UserWarning, match="no C compiler") as told:
         assert npde.parse(FISHER.replace("0.25", "0.3")).compile().backend == "torch"
+    assert told[0].filename == __file__  # the caller's line
+    assert npde.parse(FISHER.replace("0.25", "0.32")).compile().backend == "torch"  # once is enough
     with pytest.raises(BackendError, match="no C compiler"):
         npde.parse(FISHER.replace("0.25", "0.35").replace("x: 16", "x: 17")).compile(backend="native")
 
