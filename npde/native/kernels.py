@@ -66,7 +66,11 @@ class Kernels:
     def text(self) -> str:
         """The programs for people, the adjoint for all arguments included."""
         wanted = frozenset(k for k, a in enumerate(self.arguments) if a.kind not in ("time", "coordinate", "kick"))
-        return "\n".join(map(program_text, (*self.programs, *self.adjoints(wanted))))
+        steps = "\n".join(map(program_text, self.programs))
+        try:
+            return steps + "\n" + "\n".join(map(program_text, self.adjoints(wanted)))
+        except Unfit as unfit:
+            return f"{steps}\nno native kernel for {unfit}\n"
 
 
 def lower(graph: LayerGraph) -> Kernels:

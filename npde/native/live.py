@@ -12,7 +12,7 @@ from torch.autograd.forward_ad import unpack_dual
 
 from npde.emit.live import LiveModule
 from npde.native.operators import march
-from npde.native.runtime import REAL, planned
+from npde.native.runtime import REAL, differentiates, planned
 from npde.native.values import Argument
 
 Read = Callable[..., tuple[Tensor, ...]]
@@ -54,6 +54,8 @@ class NativeModule(LiveModule):
         keeps = torch.is_grad_enabled() and (state.requires_grad or bool(wanted))
         frames_every = 1 if read is not None else every or 0
         words, keep, slots = " ".join(map(str, wanted)), 0, 0
+        if keeps and not differentiates(runtime.key, state.dtype, words):
+            return super()._march(state, sequence, c, steps, every, read)
         if keeps:
             options, size = self._rollout, sum(t.nbytes for t in given)
             keep, slots = planned(

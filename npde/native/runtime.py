@@ -6,6 +6,7 @@ import ctypes
 import math
 import os
 import threading
+import warnings
 from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakValueDictionary
@@ -21,6 +22,7 @@ from npde.native.c_driver import CFile
 from npde.native.c_expression import Real
 from npde.native.kernels import Kernels
 from npde.native.segments import Costs, Plan, fastest, least, usual
+from npde.native.values import Unfit
 
 REAL: dict[torch.dtype, Real] = {torch.float32: "float", torch.float64: "double"}
 
@@ -50,6 +52,7 @@ class Runtime:
     depth: int = -1
     arena: Arena = field(default_factory=Arena)
     _built: dict[object, tuple[CFile, ctypes.CDLL]] = field(default_factory=dict)
+    _refused: set[frozenset[int]] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def forward(self, dtype: torch.dtype) -> tuple[CFile, ctypes.CDLL]:
@@ -74,6 +77,18 @@ class Runtime:
         working = _bytes(self.forward(dtype)[1].npde_march_bytes, steps, count, size, self.depth)
         working += _bytes(library.npde_march_back_bytes, shape[0], steps, 0, count)
         return costs, COPIES * returned + working + SPARE
+
+    def differentiates(self, dtype: torch.dtype, wanted: frozenset[int]) -> bool:
+        """Whether that gradient has native form. A warning says once why it has not."""
+        if wanted in self._refused:
+            return False
+        try:
+            self.backward(dtype, wanted)
+        except Unfit as unfit:
+            self._refused.add(wanted)
+            warnings.warn(f"No native kernel for {unfit}, so torch marches where it is asked for.", stacklevel=2)
+            return False
+        return True
 
     @property
     def more(self) -> int:
@@ -112,6 +127,12 @@ def runtime(key: str) -> Runtime:
     if found is None:
         raise NativeError("The model of this native march is not compiled in this process: compile it, then run.")
     return found
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def differentiates(key: str, dtype: torch.dtype, wanted: str) -> bool:
+    """Whether the march has a gradient with respect to the state and the arguments `wanted`, whose kernels are built."""
+    return runtime(key).differentiates(dtype, frozenset(map(int, wanted.split())))
 
 
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]

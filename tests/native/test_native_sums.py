@@ -170,6 +170,43 @@ march heun, steps: 2
     assert worst(*pair(text), steps=2) == {}
 
 
+@pytest.mark.parametrize("rate", ["D*lap(u) - adjoint(K)(u^2)", "u*K(u) - adjoint(K)(K(u))"])
+@pytest.mark.parametrize("boundary", ["periodic", "u = 0"])
+def test_an_adjoint_stencil_reads_zeros_around_what_others_continue(rate: str, boundary: str) -> None:
+    text = f"""model m
+coordinates x, y in [0, 1], t in [0, 0.001]
+field u(x, y, t)
+learn K stencil 3x3, D = 0.1
+dt(u) = {rate}
+boundary {boundary}
+initial u = 1 + x*y
+grid x: 6, y: 5
+march euler, steps: 3
+"""
+    assert worst(*pair(text), steps=3) == {}
+
+
+def test_a_gradient_without_kernels_is_left_to_torch() -> None:
+    text = """model m
+coordinates x in [0, 1], t in [0, 0.001]
+field u(x, t)
+learn K stencil 3, D = 0.5 > 0
+dt(u) = lap(u) - adjoint(K)(tanh(K(u)))
+boundary x = 0: u + D*dn(u) = 0
+boundary x = 1: u = 0
+initial u = x
+grid x: 9
+march heun, steps: 3
+"""
+    nets = pair(text)
+    with pytest.warns(UserWarning, match="learned wall coefficient under an adjoint convolution, so torch marches"):
+        assert worst(*nets, steps=3, every=1) == {}
+    assert worst(*nets, steps=2) == {}  # said once
+    assert "no native kernel for the gradient of a learned wall" in npde.parse(text).show("kernels")
+    with torch.no_grad():
+        torch.testing.assert_close(nets[1](), nets[0](), rtol=1e-12, atol=1e-12)
+
+
 def test_an_array_in_a_flux_that_varies_along_one_axis_and_with_time() -> None:
     text = """model m
 coordinates x, y in [0, 1], t in [0, 0.001]
