@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import ceil, prod
 
 import sympy as sp
 
@@ -18,16 +17,22 @@ from npde.discretize.definite import definiteness
 from npde.discretize.linear import changes, is_complex_linear, linear_solve, widths
 from npde.discretize.scheme import LinearSolve, SolveMethod
 from npde.discretize.separable import has_close_sum
-from npde.discretize.steady import ITERATIONS, TOLERANCE, WIDEST_BLOCK, differs_by_sample, is_dense
+from npde.discretize.steady import (
+    FACTORED,
+    ITERATIONS,
+    TOLERANCE,
+    WIDEST_BLOCK,
+    differs_by_sample,
+    elimination,
+    is_dense,
+)
 from npde.model.problem import March
 from npde.symbolic.refusal import Refused
 from npde.symbolic.system import System
 
-FACTORED = 3e10
-"""Operations of a factorization that is made in every step: a few seconds at most. 256 x 256 cells between walls at order 2."""
-
 FACTORED_BESIDE_AXES = 1e9
-"""The same where a Krylov method is preconditioned: it takes less time from 120 x 120 cells on."""
+"""Operations of a factorization in every step beyond which a preconditioned Krylov method takes less: 120 x 120 cells between walls
+at order 2."""
 
 KRYLOV = ("cg", "bicgstab", "gmres")
 
@@ -49,8 +54,8 @@ def march_solve(system: System, linear: Sequence[sp.Expr], march: March) -> Line
         return _iterated(system, found, stated, linear)
     if is_dense(linear):
         return _iterated(system, found, "gmres", linear, march if stated == "direct" else None)
-    most = FACTORED_BESIDE_AXES if has_close_sum(system, linear) else FACTORED
-    if found.method in ("fft", "axes") or stated == "direct" or _is_narrow(system, found, most):
+    near = has_close_sum(system, linear)
+    if found.method in ("fft", "axes") or stated == "direct" or _is_narrow(system, found, near=near):
         return found
     return _iterated(system, found, "cg" if negative else "gmres", linear)
 
@@ -108,17 +113,14 @@ def _iterated(
     )
 
 
-def _is_narrow(system: System, solve: LinearSolve, most: float = FACTORED) -> bool:
-    """Whether the blocks of a matrix are small enough to factor it: once a call, or in every step by that many operations."""
-    cells = dict(system.problem.numerics.cells)
-    lines = [cells[c.name] for c in system.problem.space]
-    if len(lines) < 2:
+def _is_narrow(system: System, solve: LinearSolve, *, near: bool = False) -> bool:
+    """Whether a matrix is small enough to factor it: once a call, or in every step; `near`: a preconditioner is the alternative."""
+    if len(system.problem.space) < 2:
         return True
-    width = max(solve.reach[0], 1) * (2 if system.problem.space[0].name in system.problem.periodic else 1)
-    block = width * prod(lines[1:]) * sum(u.channels for u in system.unknowns)
-    if not solve.varies:
-        return block <= WIDEST_BLOCK
-    return ceil(lines[0] / width) * block**3 * 14 / 3 <= most
+    block, operations = elimination(system, solve.reach)
+    if solve.varies:
+        return operations <= (FACTORED_BESIDE_AXES if near else FACTORED)
+    return block <= WIDEST_BLOCK and (not near or operations <= FACTORED)
 
 
 def check_stated(system: System, march: March) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate
-from math import prod
+from math import ceil, inf, prod
 
 import sympy as sp
 
@@ -31,6 +31,10 @@ NEWTON_STEPS = 50
 
 WIDEST_BLOCK = 4096
 """Unknowns in a block of the block-tridiagonal matrix beyond which a Krylov method is chosen: three dimensions, mostly."""
+
+FACTORED = 3e10
+"""Operations of a factorization, some ten seconds, beyond which a preconditioned Krylov method is chosen; or any one, where every
+step has a matrix of its own. 280 x 280 cells at order 2."""
 
 
 def steady(system: System) -> Steady:
@@ -87,13 +91,22 @@ def _chosen(
     system: System, linear: Sequence[sp.Expr] | None, read: Sequence[sp.Expr], reach: tuple[int, ...]
 ) -> SolveMethod:
     """Directly where the matrix has narrow blocks, else by a Krylov method."""
-    cells = dict(system.problem.numerics.cells)
-    lines = [cells[c.name] for c in system.problem.space]
-    channels = sum(u.channels for u in system.unknowns)
-    block = max((*reach, 1)[0], 1) * prod(lines[1:]) * channels
-    if not is_dense(read) and block <= WIDEST_BLOCK:
+    block, operations = elimination(system, reach)
+    most = FACTORED if has_close_sum(system, read) else inf
+    if not is_dense(read) and block <= WIDEST_BLOCK and operations <= most:
         return "block_lu"
     return "cg" if linear is not None and is_definite(system, linear) else "gmres"
+
+
+def elimination(system: System, reach: tuple[int, ...]) -> tuple[int, float]:
+    """Unknowns of a block of the block-tridiagonal matrix, ordered along the first axis, and operations of its factorization."""
+    problem = system.problem
+    cells = dict(problem.numerics.cells)
+    lines = [cells[c.name] for c in problem.space] or [1]
+    wraps = problem.space and problem.space[0].name in problem.periodic  # both ends of a line are in one block
+    width = max((*reach, 1)[0], 1) * (2 if wraps else 1)
+    block = width * prod(lines[1:]) * sum(u.channels for u in system.unknowns)
+    return block, ceil(lines[0] / width) * block**3 * 14 / 3
 
 
 def _check(

@@ -9,10 +9,12 @@ from npde.discretize.scheme import LinearSolve, Steady
 from npde.source import Source
 
 
-def solve_of(equation: str, boundary: str, *, declare: str = "", field: str = "u(x, y)", order: int = 2) -> LinearSolve:
+def solve_of(
+    equation: str, boundary: str, *, declare: str = "", field: str = "u(x, y)", order: int = 2, cells: int = 16
+) -> LinearSolve:
     text = (
         f"coordinates x, y in [0, 1]\nfield {field}\n{declare}\n{equation}\nboundary {boundary}\n"
-        f"grid x: 16, y: 16\norder {order}\n"
+        f"grid x: {cells}, y: {cells}\norder {order}\n"
     )
     scheme = discretize.build(symbolic.build(model.build(syntax.parse(Source("<test>", text)))))
     assert isinstance(scheme.time, Steady)
@@ -171,3 +173,22 @@ def test_wide_blocks_of_a_march_give_way_to_a_basis_an_axis() -> None:
         scheme = discretize.build(symbolic.build(model.build(syntax.parse(Source("<test>", text.format(factor))))))
         methods.append(scheme.time.solve.method)  # type: ignore[union-attr]
     assert methods == ["axes", "gmres"]
+
+
+@pytest.mark.parametrize(
+    ("equation", "small", "large"),
+    [
+        ("div(exp(x*y)*grad(u)) = -1", "block_lu", "cg"),
+        ("div(exp(x*y)*grad(u)) + dx(u) = -1", "block_lu", "gmres"),
+        ("div(exp(x*y)*grad(u)) = exp(u)", "block_lu", "gmres"),
+        ("div(x*grad(u)) + dx(dy(u)) - dy(dx(u)) = -1", "block_lu", "gmres"),
+        ("dx(u) + x*dy(u) = u - 1", "block_lu", "block_lu"),
+        ("lap(u) = -1", "fft", "fft"),
+    ],
+)
+def test_large_planes_are_solved_by_preconditioned_iterations(equation: str, small: str, large: str) -> None:
+    """Where a preconditioner exists; others are factored, whatever it takes."""
+    boundary = "periodic" if equation.startswith("dx(u)") else "u = 0"
+    assert solve_of(equation, boundary).method == small
+    found = solve_of(equation, boundary, cells=320)
+    assert (found.method, found.preconditioned) == (large, large in ("cg", "gmres"))
