@@ -174,7 +174,7 @@ def _cut(interval: Interval, by: Interval) -> list[Interval]:
 
 
 def verify(program: Program) -> None:
-    """Raises InternalError if a buffer is read before it is written, or written twice."""
+    """Raises InternalError if a buffer is read before it is written, or written twice, or a gradient is not collected."""
     written = {n for n, b in enumerate(program.buffers) if b.role in ("state", "cotangent", "argument")}
     for phase in program.phases:
         now: set[int] = set()
@@ -202,6 +202,10 @@ def verify(program: Program) -> None:
     for output in program.outputs:
         if output is not None and output not in written:
             raise InternalError(f"{program.name}: an output is never written")
+    collected = {w.accumulator for p in program.phases for s in p.sweeps for w in s.writes}
+    collected |= {loops.accumulator for p in program.phases for loops in p.loops}
+    if not set(range(len(program.accumulators))) <= collected:
+        raise InternalError(f"{program.name}: a gradient is never added to")
 
 
 def _leaves(program: Program, root: int, fresh: set[int]) -> set[int]:

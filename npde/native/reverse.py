@@ -164,7 +164,10 @@ class _Reversal(SumReversal):
             case State(channel=channel):
                 self.states[channel] = self._summed(group, box, f"{value.name}_bar")
             case Element(argument=argument, element=element):
-                self.found.append(Gradient(argument, element, self._summed(group, box, f"{value.name}_bar")))
+                bar = self._summed(group, box, f"{value.name}_bar")
+                if not isinstance(self.values[bar].operation, Map):  # only maps are added to what is collected
+                    bar = self.values.copy(bar, f"{value.name}_bar")
+                self.found.append(Gradient(argument, element, bar))
             case Map() as operation:
                 term = group[0]
                 if len(group) > 1:

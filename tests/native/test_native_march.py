@@ -13,7 +13,6 @@ import torch
 from torch.autograd.forward_ad import dual_level, make_dual, unpack_dual
 
 import npde
-from npde.diagnostics import DiagnosticError
 from npde.emit.live import LiveModule
 from npde.native import build
 from npde.native import choose as choose_module
@@ -22,8 +21,7 @@ from npde.native.compiler import NoCompilerError
 from npde.native.operators import march as march_operator
 from npde.native.runtime import NativeError
 from tests.comparison import EXAMPLES
-from tests.native.native_comparison import pair, worst
-from tests.reference.programs import generate
+from tests.native.native_comparison import marched, pair, worst
 
 FISHER = """model fisher
 coordinates x, y in [0, 20], t in [0, 1]
@@ -88,35 +86,6 @@ def test_every_example(example: str) -> None:
     torch_net, native_net = pair(text, grid=MARCHES[example])
     for batch, every in ((1, 2), (3, None)):
         assert worst(torch_net, native_net, steps=4, every=every, batch=batch) == {}
-
-
-def kernels(seed: int) -> tuple[LiveModule, LiveModule] | None:
-    """A random program marched by torch and by kernels; None without kernels, and the message says what stands against them."""
-    try:
-        return pair(generate(seed))
-    except DiagnosticError:
-        return None
-    except BackendError as refused:
-        assert "has no native kernel" in str(refused), str(refused)
-        return None
-
-
-def test_random_programs(quick_builds: None, one_thread: None) -> None:
-    seeds = ((seed, nets) for seed in itertools.count() if (nets := kernels(seed)) is not None)
-    for seed, (torch_net, native_net) in itertools.islice(seeds, 3):
-        assert worst(torch_net, native_net, steps=torch_net.STEPS) == {}, seed
-
-
-@pytest.mark.slow
-def test_all_random_programs(quick_builds: None, one_thread: None) -> None:
-    wrong, checked = {}, 0
-    for seed in range(300):
-        if (nets := kernels(seed)) is not None:
-            found = worst(*nets, steps=nets[0].STEPS)
-            wrong |= {seed: found} if found else {}
-            checked += 1
-    assert wrong == {}
-    assert checked > 80
 
 
 SIZES = [(3, 3), (7, 3), (5, 67)]
@@ -247,6 +216,27 @@ grid x: 9
 march {scheme}, steps: 6
 """
     assert worst(*pair(text), steps=6, every=1) == {}
+
+
+@pytest.mark.parametrize("scheme", ["euler", "ab2", "heun"])
+@pytest.mark.parametrize("verb", ["learn", "input"])
+def test_wall_data_that_vary_with_time_along_the_wall(verb: str, scheme: str, quick_builds: None) -> None:
+    """They have ghost cells of their own, and their gradients are folded back."""
+    text = f"""model m
+coordinates x, y in [0, 1], t in [0, 0.001]
+field u(x, y, t)
+{verb} q(x, t)
+dt(u) = lap(u)
+boundary x: periodic
+boundary y = 0: dn(u) = q
+boundary y = 1: u = 0
+initial u = y
+grid x: 8, y: 7
+march {scheme}, steps: 3
+"""
+    torch_net, native_net = pair(text)
+    assert marched(torch_net, steps=3)["gradient of q"].abs().max() > 0
+    assert worst(torch_net, native_net, steps=3) == {}
 
 
 @pytest.mark.parametrize("free", ["kernels", "layers"])
