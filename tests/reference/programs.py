@@ -32,11 +32,11 @@ CHOICES = {
 
 def generate(seed: int) -> str:
     """The program of a seed."""
-    return _Writer(random.Random(seed)).program(seed)
+    return Writer(random.Random(seed)).program(seed)
 
 
 @dataclass
-class _Writer(Terms):
+class Writer(Terms):
     """Writes one program; everything it declares is remembered so that later statements can use it."""
 
     rng: random.Random
@@ -65,10 +65,10 @@ class _Writer(Terms):
     def program(self, seed: int) -> str:
         """All statements."""
         rng = self.rng
-        dimensions = rng.choices([0, 1, 2, 3], [1, 9, 7, 2])[0]
+        dimensions = self._dimensions()
         self.space = ["x", "y", "z"][:dimensions]
         self.time = "z" if dimensions < 3 and rng.random() < 0.1 else "t"
-        kind = rng.choices(list(CHOICES), [8, 2, 3, 3, 2, 2, 2])[0]
+        kind = self._kind()
         if not dimensions:
             kind = "explicit"
         self.bounded = [c for c in self.space if rng.random() < 0.45]
@@ -115,6 +115,12 @@ class _Writer(Terms):
             f"{march}, steps: {self.steps}",
         ]
         return "\n".join(lines) + "\n"
+
+    def _dimensions(self) -> int:
+        return self.rng.choices([0, 1, 2, 3], [1, 9, 7, 2])[0]
+
+    def _kind(self) -> str:
+        return self.rng.choices(list(CHOICES), [8, 2, 3, 3, 2, 2, 2])[0]
 
     def _extent(self, coordinate: str) -> str:
         self.lower[coordinate] = self.rng.choice(["0", "0", "0", "-1", "0.5"])
