@@ -198,6 +198,9 @@ void npde_march_back(const T *saved, const T *const *args, const T *final_bar, c
     for (int k = 0; k < COLLECTORS; ++k) collected[k + 1] = collected[k] + collector_bytes(collectors + k, batch, steps, teams);
     const Back m = {saved, args, final_bar, frames_bar, state_bar, collected, batch, steps, every, keep, slots};
     int is_whole = 1;
+    in_large_pages(memory, npde_march_back_bytes(batch, steps, slots, teams));
+    in_large_pages(state_bar, sizeof(T) * batch * STATE * CELLS);
+    for (int k = 0; k < RETURNED; ++k) in_large_pages(gradients[k], sizeof(T) * gradient_size(returned + k, batch, steps));
 #pragma omp parallel num_threads(teams * size) firstprivate(teams, size)
     {
         const int lacks = falls_short(&teams, &size), me = THREAD(), team = me / size, rank = me % size;

@@ -45,7 +45,7 @@ static long band_depth(long depth, long steps, int size)
         const long row = arrays * ROW * (long)sizeof(T), slow = steps_in(common / size / 4, row);
         depth = steps_in(own / 2, row);
         if (depth < FEW) depth = slow < FEW ? slow : FEW;
-        if (depth > most / 8) depth = most / 8; /* an eighth is computed twice */
+        if (depth > most * 3 / 16) depth = most * 3 / 16; /* a sixth is computed twice */
         if (size == 1 && row * ROWS < own / 4 * 3) depth = 0;
     }
     if (depth > most) depth = most;

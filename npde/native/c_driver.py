@@ -17,18 +17,22 @@ from npde.native.c_layout import CHUNK, Layout
 from npde.native.c_loops import HEIGHTS
 from npde.native.c_march import COMMON, COPY_IN, MARCH, RECORD, STRUCTS
 from npde.native.c_vector import vectors
+from npde.native.counting import work
 from npde.native.program import Program
 from npde.native.values import Fill, Fold, Map, Values
 
 
 @dataclass(frozen=True)
 class CFile:
-    """C text, and what a caller has to know of it. `fields` are the argument elements that are kept padded."""
+    """C text, and what a caller has to know of it. `fields` are the argument elements that are kept padded; a step (and its
+    adjoint) is so many `operations` on a sample, and threads `waits` times wait for each other if it is not marched in bands."""
 
     text: str
     layout: Layout
     programs: tuple[Program, ...]
     fields: tuple[tuple[int, int], ...]
+    operations: int
+    waits: int
 
 
 def c_file(
@@ -50,13 +54,16 @@ def c_file(
     layout = Layout(values.grid, margins, real)
     fields = sorted({(b.index[0], b.index[1]) for p in programs for b in p.buffers if b.role == "argument"})
     places = {field: k for k, field in enumerate(fields)}
-    pool, collected = len(fields), 0
+    pool, collected, operations, waits = len(fields), 0, 0, 0
     kernels: list[str] = []
     bands = can_band(programs)
     sizes = [layout.size(tuple(i is not None for i in values.arguments[a].box)) for a, _ in fields]
     rows = [layout.strides(tuple(i is not None for i in values.arguments[a].box))[0] for a, _ in fields]
     for program in programs:
-        kernels += KernelWriter(program, layout, places, pool, collected, bands and program is programs[0]).write()
+        writer = KernelWriter(program, layout, places, pool, collected, bands and program is programs[0])
+        kernels += writer.write()
+        if program.name in ("step", "step_adjoint"):
+            operations, waits = operations + work(program), waits + writer.waits + 1
         collected += len(program.accumulators)
         temporaries = [b for b in program.buffers if b.role in ("temporary", "partial")]
         sizes += [layout.parts if b.role == "partial" else layout.size(b.varies) for b in temporaries]
@@ -74,7 +81,7 @@ def c_file(
     march = back if adjoint else COMMON + RECORD + (BANDS if bands else NO_BANDS) + MARCH
     parts = [head, vectors(real), _helpers(programs, real), STRUCTS, inner, *kernels, loading, _moving(layout)]
     text = "\n".join([*parts, _stepping(names), march])
-    return CFile(text, layout, programs, tuple(fields))
+    return CFile(text, layout, programs, tuple(fields), operations, waits)
 
 
 def _head(
@@ -92,6 +99,9 @@ def _head(
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
 #ifdef _OPENMP
 #include <omp.h>
 #define BARRIER(size) if ((size) > 1) {{ _Pragma("omp barrier") }}

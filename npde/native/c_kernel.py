@@ -8,7 +8,9 @@ from npde.native.values import Box
 
 
 class KernelWriter(ContractionWriter):
-    """Writes the functions of one program."""
+    """Writes the functions of one program. `waits`: how often its threads then wait for each other."""
+
+    waits: int = 0
 
     # --- the program --------------------------------------------------------------------------------------------------
 
@@ -50,6 +52,7 @@ class KernelWriter(ContractionWriter):
                     calls.append("BARRIER(size);")
                 at_once = alone
             calls.append("BARRIER(size);")
+        self.waits = calls.count("BARRIER(size);")
         self.lines += [
             f"/* One {self.program.name.replace('_', ' ')}: every thread of a team runs it on its own rows. */",
             f"static void {self.program.name}(const Frame *f, int rank, int size)",

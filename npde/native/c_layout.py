@@ -33,9 +33,10 @@ class Layout:
         return _up(margin, self.lanes) if axis == len(self.grid) - 1 else margin
 
     def extent(self, axis: int) -> int:
-        """All entries along an axis."""
-        total = self.lower(axis) + self.grid[axis] + self.margins[axis][1]
-        return _up(total, self.lanes) if axis == len(self.grid) - 1 else total
+        """All entries along an axis. Along the fastest: from one row to the next, whose lower margin lies at the end of this one's
+        padding; an odd number of lines, so that rows do not meet in the same sets of a cache."""
+        total = sum(self.margins[axis]) + self.grid[axis]
+        return (-(-total // self.lanes) | 1) * self.lanes if axis == len(self.grid) - 1 else total
 
     def strides(self, varies: tuple[bool, ...]) -> tuple[int, ...]:
         """Distance of neighbors along each axis; 0 where an array does not vary."""
@@ -50,8 +51,10 @@ class Layout:
         return sum(self.lower(a) * s for a, s in enumerate(self.strides(varies)))
 
     def size(self, varies: tuple[bool, ...]) -> int:
-        """Entries of an array, a whole number of cache lines; vectors may read the one behind the last cell."""
-        return _up(prod(self.extent(a) for a, v in enumerate(varies) if v), self.lanes) + self.lanes
+        """Entries of an array, a whole number of cache lines: the lower margin of the first row, then all rows, and vectors may
+        read the line behind the last cell."""
+        rows = prod(self.extent(a) for a, v in enumerate(varies) if v)
+        return _up(rows, self.lanes) + self.lower(len(self.grid) - 1) + self.lanes
 
     @property
     def padded(self) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from npde.native.c_border import BorderWriter
-from npde.native.c_layout import CHUNK
+from npde.native.c_layout import CHUNK, LINE
 from npde.native.c_values import Nest
 from npde.native.c_vector import NAME, lines_around, vector_body
 from npde.native.program import Write
@@ -23,6 +23,9 @@ REGISTERS = 32
 
 SCRATCH = 6
 """Of these, what intermediate results and lines that come in take."""
+
+FAR = 2**20
+"""Bytes of an array that is not read from a core's own cache."""
 
 LONGEST = 48
 """Statements of a loop over a block; a longer one takes the compiler too long."""
@@ -160,7 +163,8 @@ class LoopWriter(BorderWriter):
             head = f"if (stop == {interval[1]}) {{"
         lines, around = [f"V {name}_lanes = {{0}};" for name in sums], lines_around(body, start)
         if interval[1] - interval[0] >= lanes:
-            inner = (*around.head, *(vector_body(body, sums, lanes) or ()), *around.end)
+            fetched = (f"FETCH({row} + j);" for row in self._ahead(nest))
+            inner = (*fetched, *around.head, *(vector_body(body, sums, lanes) or ()), *around.end)
             lines += [
                 *around.ahead,
                 f"for (long j = {start}; j < {stop}; j += LANES) {{",
@@ -175,6 +179,22 @@ class LoopWriter(BorderWriter):
             )
             lines += [f"{head} /* the cells that fill no line */", *(f"    {x}" for x in inner), "}"]
         return [*lines, *(f"{name} = total({name}_lanes);" for name in sums)]
+
+    def _ahead(self, nest: Nest) -> list[str]:
+        """Rows that the next plane will be the first to read, where planes come from beyond a core's own cache: memory is slow to
+        follow as many streams as a stencil reads by itself."""
+        if self.dimension < 3 or self.layout.padded * LINE // self.layout.lanes < FAR:
+            return []
+        found, read = [], set(nest.reads)
+        for array in sorted({a for a, _ in read}):
+            planes = [o[0] for a, o in read if a == array]
+            if min(planes) < max(planes) and all(nest.varies[array]):
+                for row in range(nest.row + 1):
+                    offsets = (max(planes) + 1, row, 0)
+                    position = tuple(zip(self.variables, offsets, strict=True))
+                    found.append(self._entry(nest, array, nest.varies[array], position).removesuffix("[j]"))
+        nest.reads = read
+        return found
 
     def _chunked(self, box: Box) -> bool:
         return self.dimension == 1 and box[0] == (0, self.layout.grid[0])

@@ -25,7 +25,8 @@ VARIABLES = {1: ("j",), 2: ("i", "j"), 3: ("i", "k", "j")}
 class Nest:
     """Statements of one loop nest while they are collected: `rows` before the innermost loop, `body` and then `stores` in it.
 
-    A nest over a block of rows holds the statements of all of them; `row` is the one that is being written, `position` its own."""
+    A nest over a block of rows holds the statements of all of them; `row` is the one that is being written, `position` its own.
+    `reads` are the entries of arrays that it reads, `varies` the axes along which these arrays vary."""
 
     box: Box
     position: Position
@@ -35,6 +36,7 @@ class Nest:
     body: list[str] = field(default_factory=list)
     stores: list[str] = field(default_factory=list)
     reads: set[Entry] = field(default_factory=set)
+    varies: dict[str, tuple[bool, ...]] = field(default_factory=dict)
     known: dict[tuple[int, Position], str] = field(default_factory=dict)
     pointers: dict[str, str] = field(default_factory=dict)
 
@@ -215,6 +217,7 @@ class ValueWriter:
         offsets = tuple(o if v else 0 for (_, o), v in zip(position, varies, strict=True))
         if position[last][0]:
             nest.reads.add((array, offsets))
+            nest.varies[array] = varies
         row = self._pointer(nest, array, " + ".join(outer), (0,) * last, 0) if outer else array
         row = self._pointer(nest, row, str(abs(fixed)), offsets[:last], fixed) if fixed else row
         variable, offset = position[last]

@@ -24,6 +24,7 @@ static inline void put(T *p, V v) { *(V *)p = v; }
 static inline void put_leading(T *p, V v, int n) { memcpy(p, &v, n * sizeof(T)); }
 static inline V leading(V v, int n) { for (long k = n; k < LANES; ++k) v[k] = 0; return v; }
 static inline T total(V v) { T s = 0; for (long k = 0; k < LANES; ++k) s += v[k]; return s; }
+#define FETCH(p) __builtin_prefetch((p), 0, 2) /* into the second cache */
 #ifdef __AVX512F__
 #include <immintrin.h>
 #define SHIFTED(low, high, n) ((V)_mm512_alignr_epi@BITS@((__m512i)(high), (__m512i)(low), (n)))

@@ -22,6 +22,7 @@ from npde.native.c_driver import CFile
 from npde.native.c_expression import Real
 from npde.native.kernels import Kernels
 from npde.native.segments import Costs, Plan, fastest, least, usual
+from npde.native.sharing import Share
 from npde.native.values import Unfit
 
 REAL: dict[torch.dtype, Real] = {torch.float32: "float", torch.float64: "double"}
@@ -36,6 +37,18 @@ SPARE = 2**16
 
 PROCESS = os.getpid()
 """Where this was imported. A child that was forked has none of OpenMP's threads, and would wait for them for ever."""
+
+
+_LONG, _INT, _POINTER = ctypes.c_long, ctypes.c_int, ctypes.c_void_p
+
+SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
+    "npde_march_bytes": (_LONG, [_LONG] * 4),
+    "npde_march_depth": (_LONG, [_LONG] * 3),
+    "npde_march": (None, [_POINTER] * 5 + [_LONG] * 4 + [_INT] * 2 + [_LONG, _POINTER, _INT]),
+    "npde_march_back_bytes": (_LONG, [_LONG] * 4),
+    "npde_march_back": (None, [_POINTER] * 6 + [_LONG] * 5 + [_INT] * 2 + [_POINTER, _INT]),
+}
+"""What the functions of a kernel return and take."""
 
 
 class NativeError(NpdeError):
@@ -68,14 +81,15 @@ class Runtime:
     ) -> tuple[Costs, int]:
         """Bytes of what a plan may choose of, and of all else that a march and its gradient add beside their arguments."""
         file, library = self.backward(dtype, wanted)
-        count, size = teams(shape[0], file.layout.units)
+        count, _ = self.teams(file, library, shape[0], steps, dtype)
         carried, number = self.kernels.carried, dtype.itemsize
         saved = shape[0] * carried * math.prod(shape[2:]) * number
         costs = Costs(saved, count * carried * file.layout.padded * number, self.more)
         like = torch.empty(shape, dtype=dtype, device="meta")
         returned = like.nbytes + math.prod(frames_shape(like, steps, every)) * number
-        working = _bytes(self.forward(dtype)[1].npde_march_bytes, steps, count, size, self.depth)
-        working += _bytes(library.npde_march_back_bytes, shape[0], steps, 0, count)
+        working = library.npde_march_back_bytes(shape[0], steps, 0, count)
+        file, library = self.forward(dtype)
+        working += library.npde_march_bytes(steps, *self.teams(file, library, shape[0], steps, dtype), self.depth)
         return costs, COPIES * returned + working + SPARE
 
     def differentiates(self, dtype: torch.dtype, wanted: frozenset[int]) -> bool:
@@ -90,6 +104,17 @@ class Runtime:
             return False
         return True
 
+    def teams(self, file: CFile, library: ctypes.CDLL, batch: int, steps: int, dtype: torch.dtype) -> tuple[int, int]:
+        """How many teams of how many threads: samples side by side when there are enough, else rows of one sample, if there is
+        work enough between two barriers."""
+        threads = max(torch.get_num_threads(), 1) if os.getpid() == PROCESS else 1
+        side_by_side = min(threads, max(batch, 1)), 1
+        if batch >= threads or file.layout.units < 2 * threads:
+            return side_by_side
+        depth = library.npde_march_depth(steps, threads, self.depth) if hasattr(library, "npde_march_depth") else 0
+        share = Share(steps * file.operations, dtype.itemsize, steps / depth if depth else steps * file.waits)
+        return (1, threads) if share.pays(batch, threads) else side_by_side
+
     @property
     def more(self) -> int:
         """Arrays that the way back needs beside those of a segment's states."""
@@ -99,8 +124,17 @@ class Runtime:
         with self._lock:
             if key not in self._built:
                 file = make()
-                self._built[key] = (file, build.load(file.text, name=self.kernels.graph.name))
+                self._built[key] = (file, declared(build.load(file.text, name=self.kernels.graph.name)))
             return self._built[key]
+
+
+def declared(library: ctypes.CDLL) -> ctypes.CDLL:
+    """A kernel that knows what its functions take."""
+    for name, (returned, taken) in SIGNATURES.items():
+        if hasattr(library, name):
+            function = getattr(library, name)
+            function.restype, function.argtypes = returned, taken
+    return library
 
 
 RUNTIMES: WeakValueDictionary[str, Runtime] = WeakValueDictionary()
@@ -166,14 +200,6 @@ def planned(
     return plan.keep, plan.slots
 
 
-def teams(batch: int, units: int) -> tuple[int, int]:
-    """How many teams of how many threads: samples side by side when there are enough, else rows of one sample."""
-    threads = max(torch.get_num_threads(), 1) if os.getpid() == PROCESS else 1
-    if batch >= threads or units < 2 * threads:
-        return min(threads, max(batch, 1)), 1
-    return 1, threads
-
-
 def march(
     state: Tensor, arguments: list[Tensor], key: str, steps: int, every: int, keep: int
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -188,12 +214,12 @@ def march(
     saved = state.new_empty(saved_shape(state, steps, keep, made.kernels.carried))
     if batch == 0 or math.prod(grid) == 0:
         return final, frames, saved
-    count, size = teams(batch, file.layout.units)
-    needed = _bytes(library.npde_march_bytes, steps, count, size, made.depth)
+    count, size = made.teams(file, library, batch, steps, state.dtype)
+    needed = library.npde_march_bytes(steps, count, size, made.depth)
     with made.arena.memory(needed, (library._name, needed, count, size)) as (memory, is_clean):
         library.npde_march(
-            _pointer(state), _pointers(given), _pointer(final), _pointer(frames), _pointer(saved),
-            *map(ctypes.c_long, (batch, steps, every, keep)), count, size, ctypes.c_long(made.depth), memory, int(is_clean),
+            state.data_ptr(), _pointers(given), final.data_ptr(), frames.data_ptr(), saved.data_ptr(), batch, steps, every, keep,
+            count, size, made.depth, memory, is_clean,
         )  # fmt: skip
     return final, frames, saved
 
@@ -212,14 +238,13 @@ def march_back(
     final_bar, frames_bar, saved = final_bar.contiguous(), frames_bar.contiguous(), saved.contiguous()
     given = [a.contiguous() for a in arguments]
     state_bar = torch.empty_like(final_bar)
-    count, size = teams(batch, file.layout.units)
+    count, size = made.teams(file, library, batch, steps, final_bar.dtype)
     found = {k: torch.empty_like(given[k]) for k in sorted(wanted)}
-    needed = _bytes(library.npde_march_back_bytes, batch, steps, slots, count)
+    needed = library.npde_march_back_bytes(batch, steps, slots, count)
     with made.arena.memory(needed, (library._name, slots, count, size)) as (memory, is_clean):
         library.npde_march_back(
-            _pointer(saved), _pointers(given), _pointer(final_bar), _pointer(frames_bar), _pointer(state_bar),
-            _pointers(list(found.values())), *map(ctypes.c_long, (batch, steps, every, keep, slots)), count, size, memory,
-            int(is_clean),
+            saved.data_ptr(), _pointers(given), final_bar.data_ptr(), frames_bar.data_ptr(), state_bar.data_ptr(),
+            _pointers(list(found.values())), batch, steps, every, keep, slots, count, size, memory, is_clean,
         )  # fmt: skip
     return [state_bar, *(found[k] for k in wanted)]
 
@@ -232,16 +257,6 @@ def frames_shape(state: Tensor, steps: int, every: int) -> tuple[int, ...]:
 def saved_shape(state: Tensor, steps: int, keep: int, carried: int) -> tuple[int, ...]:
     """[segments, B, carried, *grid], empty if nothing is kept."""
     return (-(-steps // keep), state.shape[0], carried, *state.shape[2:]) if keep else (0,)
-
-
-def _bytes(function: Any, *numbers: int) -> int:
-    """What a C function that counts bytes says."""
-    function.restype = ctypes.c_long
-    return int(function(*map(ctypes.c_long, numbers)))
-
-
-def _pointer(tensor: Tensor) -> ctypes.c_void_p:
-    return ctypes.c_void_p(tensor.data_ptr())
 
 
 def _pointers(tensors: list[Tensor]) -> ctypes.Array[ctypes.c_void_p]:
