@@ -1,15 +1,18 @@
 """Memory that marches of one model use again: fresh pages cost more than a short march.
 
     with arena.memory(count, key) as (address, is_clean): …
+    view = arena.lent(count)      # in use as long as the view is, or a tensor that was made of it
 
 A block is taken out while it is used, so threads and nested calls never share one, and a process that forks meanwhile loses it at
-worst; its pages are private. At most two blocks are kept (a march and its gradient), none above `LARGEST`; they go with the model.
+worst; its pages are private. At most two blocks are kept (a march and its gradient) and one that was lent (the states in between,
+which would be the largest and oddest block in the heap, and leave holes there), none above `LARGEST`; they go with the model.
 """
 
 from __future__ import annotations
 
 import ctypes
 import mmap
+import weakref
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -30,9 +33,10 @@ class _Block:
 
 @dataclass
 class Arena:
-    """Blocks that are not in use."""
+    """Blocks that are not in use, and pages that were lent and came back."""
 
     blocks: deque[_Block] = field(default_factory=lambda: deque(maxlen=MOST))
+    returned: deque[mmap.mmap] = field(default_factory=lambda: deque(maxlen=1))
 
     @contextmanager
     def memory(self, count: int, key: object) -> Iterator[tuple[ctypes.c_void_p, bool]]:
@@ -44,10 +48,27 @@ class Arena:
         """
         block = self._taken(count, key)
         is_clean = block is None or block.key == key
-        pages = mmap.mmap(-1, max(count, 1), mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) if block is None else block.pages
+        pages = _mapped(count) if block is None else block.pages
         yield ctypes.c_void_p(ctypes.addressof(ctypes.c_char.from_buffer(pages))), is_clean
         if len(pages) <= LARGEST:  # dropped where the use failed
             self.blocks.append(_Block(pages, key))
+
+    def lent(self, count: int) -> memoryview:
+        """`count` bytes at the beginning of a page, whatever is in them, for as long as somebody holds the view.
+
+        Raises:
+            OSError: there is not enough memory.
+        """
+        pages = None
+        with suppress(IndexError):  # what is too small goes before more is asked for
+            pages = self.returned.popleft()
+        if pages is None or len(pages) < count:
+            pages = None
+            pages = _mapped(count)
+        view = memoryview(pages)
+        if len(pages) <= LARGEST:
+            weakref.finalize(view, self.returned.append, pages).atexit = False
+        return view
 
     def _taken(self, count: int, key: object) -> _Block | None:
         """A block of the same use; where there are enough blocks, any that is large enough."""
@@ -59,3 +80,8 @@ class Arena:
         chosen = next((b for b in large if b.key == key), large[0] if large and len(found) == MOST else None)
         self.blocks.extend(b for b in found if b is not chosen)
         return chosen
+
+
+def _mapped(count: int) -> mmap.mmap:
+    """New pages, zero."""
+    return mmap.mmap(-1, max(count, 1), mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)

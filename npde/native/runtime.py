@@ -28,9 +28,13 @@ from npde.native.values import Unfit
 REAL: dict[torch.dtype, Real] = {torch.float32: "float", torch.float64: "double"}
 
 
+RESULTS, HOLES, HEAP = 7, 3, 2**25
+"""Arrays of the size of what a march returns that it and its gradient have at once: that, the gradients of both ends, four in passing
+while a mean square is differentiated. Below `HEAP` bytes (where glibc begins to map an array of its own) the heap keeps more: an aligned
+array does not fit where one of its size was freed."""
+
 COPIES = 4
-"""Arrays of the size of a state, of the frames, or of an argument, that a march and its gradient have at once: what is returned,
-its gradient, and both once more in passing."""
+"""Arrays of the size of an argument: it, its gradient, and both once more in passing."""
 
 SPARE = 2**16
 """Bytes of small arrays."""
@@ -86,11 +90,12 @@ class Runtime:
         saved = shape[0] * carried * math.prod(shape[2:]) * number
         costs = Costs(saved, count * carried * file.layout.padded * number, self.more)
         like = torch.empty(shape, dtype=dtype, device="meta")
-        returned = like.nbytes + math.prod(frames_shape(like, steps, every)) * number
+        sizes = (like.nbytes, math.prod(frames_shape(like, steps, every)) * number)
+        returned = sum(size * (RESULTS + HOLES * (size < HEAP)) for size in sizes)
         working = library.npde_march_back_bytes(shape[0], steps, 0, count)
         file, library = self.forward(dtype)
         working += library.npde_march_bytes(steps, *self.teams(file, library, shape[0], steps, dtype), self.depth)
-        return costs, COPIES * returned + working + SPARE
+        return costs, returned + working + SPARE
 
     def differentiates(self, dtype: torch.dtype, wanted: frozenset[int]) -> bool:
         """Whether that gradient has native form. A warning says once why it has not."""
@@ -211,7 +216,7 @@ def march(
     given = [a.contiguous() for a in arguments]
     final = torch.empty_like(state)
     frames = state.new_empty(frames_shape(state, steps, every))
-    saved = state.new_empty(saved_shape(state, steps, keep, made.kernels.carried))
+    saved = _lasting(made.arena, saved_shape(state, steps, keep, made.kernels.carried), state.dtype)
     if batch == 0 or math.prod(grid) == 0:
         return final, frames, saved
     count, size = made.teams(file, library, batch, steps, state.dtype)
@@ -257,6 +262,14 @@ def frames_shape(state: Tensor, steps: int, every: int) -> tuple[int, ...]:
 def saved_shape(state: Tensor, steps: int, keep: int, carried: int) -> tuple[int, ...]:
     """[segments, B, carried, *grid], empty if nothing is kept."""
     return (-(-steps // keep), state.shape[0], carried, *state.shape[2:]) if keep else (0,)
+
+
+def _lasting(arena: Arena, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    """A tensor, whatever is in it, whose memory the arena gets back."""
+    count = math.prod(shape)
+    if not count:
+        return torch.empty(shape, dtype=dtype)
+    return torch.frombuffer(arena.lent(count * dtype.itemsize), dtype=dtype, count=count).view(shape)
 
 
 def _pointers(tensors: list[Tensor]) -> ctypes.Array[ctypes.c_void_p]:
