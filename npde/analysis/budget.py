@@ -66,7 +66,7 @@ def lengths(net: LiveModule, batch: int, steps: int, every: int | None, memory: 
         least = min(least, bytes_of(found))
         if bytes_of(found) <= memory:
             return found
-    raise too_small(graph, memory, int(least) + 1)
+    raise too_small(graph.scheme.system.problem.source, memory, int(least) + 1)
 
 
 def _nested(steps: int, length: int, depth: int) -> tuple[int, ...]:

@@ -24,6 +24,7 @@ from torch import nn
 
 from npde.diagnostics import InternalError, NpdeError
 from npde.emit.allowed import check
+from npde.emit.refusal import SOURCES
 from npde.emit.rollout import Options, Rollout, held
 
 if TYPE_CHECKING:
@@ -144,10 +145,12 @@ def _class(module: ModuleType, name: str) -> type[nn.Module]:
 class _Parts:
     """What a live module remembers; shared by its copies."""
 
-    __slots__ = ("backend", "graph", "origin", "source")
+    __slots__ = ("backend", "digest", "graph", "origin", "source")
 
     def __init__(self, graph: LayerGraph, source: str, origin: Origin | None, backend: Backend | None):
         self.graph, self.source, self.origin, self.backend = graph, source, origin, backend
+        self.digest = hashlib.sha256(source.encode("utf-8")).hexdigest()[:16]
+        SOURCES[self.digest] = graph.scheme.system.problem.source
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _Parts:
         return self

@@ -19,6 +19,8 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from npde.emit.refusal import refuse
+
 Carry = tuple[Tensor, ...]
 Read = Callable[..., tuple[Tensor, ...]]
 
@@ -68,9 +70,15 @@ class Rollout:
     def _march(
         self, state: Tensor, sequence: Any, c: Any, steps: int, every: int | None, read: Read | None = None
     ) -> tuple[Tensor, Tensor | None, tuple[Tensor, ...]]:
-        """As the emitted method, which runs where neither option is set and under torch.compile or torch.export."""
+        """As the emitted method, which runs where neither option is set and under torch.compile or torch.export.
+
+        Raises:
+            DiagnosticError: N1025, under torch.compile with a budget.
+        """
         options, emitted = self._rollout, super()._march  # type: ignore[misc]
         if torch.compiler.is_compiling():
+            if options.memory is not None and torch.is_grad_enabled() and not torch.compiler.is_exporting():
+                state = refuse(state, self._npde.digest, options.memory, 0)  # type: ignore[attr-defined]
             return emitted(state, sequence, c, steps, every, read)
         lengths = self._lengths(len(state), steps, every) if torch.is_grad_enabled() else ()  # type: ignore[attr-defined]
         if not (options.compiled or lengths):

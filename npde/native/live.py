@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import Tensor
 from torch.autograd.forward_ad import unpack_dual
 
 from npde.emit.live import LiveModule
+from npde.emit.refusal import refuse
 from npde.native.operators import march
 from npde.native.runtime import REAL, differentiates, planned
 from npde.native.values import Argument
@@ -57,18 +59,16 @@ class NativeModule(LiveModule):
         if keeps and not differentiates(runtime.key, state.dtype, words):
             return super()._march(state, sequence, c, steps, every, read)
         if keeps:
-            options, size = self._rollout, sum(t.nbytes for t in given)
-            keep, slots = planned(
-                runtime.key,
-                tuple(state.shape),
-                state.dtype,
-                words,
-                steps,
-                frames_every,
-                options.every,
-                options.memory,
-                size,
+            options, size = self._rollout, 0
+            shape: tuple[int, ...] = ()
+            if options.memory is not None:  # a plan is for so many samples; torch.compile makes one for each number
+                shape = tuple(operator.index(n) for n in state.shape)
+                size = operator.index(sum(t.nbytes for t in given))
+            keep, slots, least = planned(
+                runtime.key, shape, state.dtype, words, steps, frames_every, options.every, options.memory, size
             )
+            if least:
+                state = refuse(state, self._npde.digest, options.memory, least)
         final, frames, _ = march(state, given, words, runtime.key, steps, frames_every, keep, slots)
         if read is None:
             return final, frames if every else None, ()

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from npde.diagnostics import NpdeError
-from npde.emit.budget import too_small
 from npde.native import build
 from npde.native.arena import Arena
 from npde.native.c_driver import CFile
@@ -29,9 +28,9 @@ REAL: dict[torch.dtype, Real] = {torch.float32: "float", torch.float64: "double"
 
 
 RESULTS, HOLES, HEAP = 7, 3, 2**25
-"""Arrays of the size of what a march returns that it and its gradient have at once: that, the gradients of both ends, four in passing
-while a mean square is differentiated. Below `HEAP` bytes (where glibc begins to map an array of its own) the heap keeps more: an aligned
-array does not fit where one of its size was freed."""
+"""Arrays of the size of what a march returns that it and its gradient have at once: that, the gradients of both ends, four in
+passing while a mean square is differentiated. Below `HEAP` bytes (from which on glibc maps an array of its own) the heap keeps
+more: an aligned array does not fit where one of its size was freed."""
 
 COPIES = 4
 """Arrays of the size of an argument: it, its gradient, and both once more in passing."""
@@ -178,20 +177,17 @@ def differentiates(key: str, dtype: torch.dtype, wanted: str) -> bool:
 def planned(
     key: str, shape: tuple[int, ...], dtype: torch.dtype, wanted: str, steps: int, every: int, keep: int | None,
     memory: int | None, given: int,
-) -> tuple[int, int]:  # fmt: skip
-    """Steps between saved states, and arrays for what the gradient makes again.
+) -> tuple[int, int, int]:  # fmt: skip
+    """Steps between saved states, arrays for what the gradient makes again, and 0; where `memory` is too small, what is enough.
 
     Args:
         key: of the runtime.
-        shape, dtype: of the state.
+        shape, dtype: of the state; the shape is looked at where `memory` is given, and `given`, too.
         wanted: numbers of the arguments whose gradients are asked for.
         steps, every: of the march.
         keep: the first of the results, where it is given.
         memory: bytes that the march and its gradient may add, where that is given.
         given: bytes of all arguments.
-
-    Raises:
-        DiagnosticError: N1022, the budget is too small.
     """
     made = runtime(key)
     plan = usual(steps, made.more) if keep is None else Plan.all_kept(keep, made.more)
@@ -200,9 +196,9 @@ def planned(
         fixed += COPIES * given
         found = fastest(steps, costs, memory - fixed)
         if found is None:
-            raise too_small(made.kernels.graph, memory, fixed + least(steps, costs))
+            return plan.keep, plan.slots, fixed + least(steps, costs)
         plan = found
-    return plan.keep, plan.slots
+    return plan.keep, plan.slots, 0
 
 
 def march(

@@ -134,6 +134,14 @@ BUDGET = Code(
     "is computed again more often than a few times. Fewer samples at a time, a shorter march, a coarser grid or single "
     "precision need less.",
 )
+NOT_PLANNED = Code(
+    "N1025",
+    "Under torch.compile this march cannot keep to its `memory`.",
+    "",
+    "`memory=` plans what is kept for the gradient and what is computed again. Where torch.compile sees the whole march, it "
+    "decides that itself and asks nobody. `model.compile(compile=True, memory=...)` gives it one step and keeps to the budget; "
+    'so does `backend="native"` under torch.compile. `limit_memory(None)` lifts the budget.',
+)
 NOT_CONVERGED = Code(
     "N1023",
     "{method} did not converge in {count} iterations.",
