@@ -25,8 +25,8 @@ AROUND = {
 }  # fmt: skip
 """Reads the records of the pipeline and is never imported by it."""
 
-TORCH = ("npde/train/", "npde/emit/live.py", "npde/emit/recurrent.py", "npde/emit/rollout.py", "npde/simulate.py",
-         "npde/files/pretrained.py",
+TORCH = ("npde/train/", "npde/emit/live.py", "npde/emit/recurrent.py", "npde/emit/refusal.py", "npde/emit/rollout.py",
+         "npde/simulate.py", "npde/files/pretrained.py",
          "npde/native/choose.py", "npde/native/live.py", "npde/native/operators.py", "npde/native/runtime.py",
          "npde/api.py", "npde/cli/", "npde/analysis/budget.py", "npde/analysis/footprint.py", "npde/analysis/admission.py",
          "npde/analysis/watched.py")  # fmt: skip
