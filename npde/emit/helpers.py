@@ -159,7 +159,7 @@ def spectral(matrices: Tensor, value: Tensor) -> Tensor:
     """A matrix a wave number, [*frequencies, C, C], applied to [B, C, *grid]."""
     dims = tuple(range(2, value.dim()))
     spectrum = torch.fft.rfftn(value, dim=dims).movedim(1, -1)
-    product = (matrices @ spectrum.unsqueeze(-1)).squeeze(-1)
+    product = torch.einsum("...ij,...j->...i", matrices, spectrum)
     return torch.fft.irfftn(product.movedim(-1, 1), s=value.shape[2:], dim=dims)
 '''
 

@@ -48,7 +48,7 @@ def build(scheme: Scheme, options: CompileOptions | None = None) -> LayerGraph:
     context.blocks.append(context.initial())
     context.march()
     context.outputs()
-    blocks = hoist(tuple(context.blocks), frozenset({"initial"}))
+    blocks = hoist(tuple(context.blocks), frozenset({"initial"}), untied=options.free == "layers")
     blocks = (*blocks, context.forward())
     graph = LayerGraph(
         scheme.system.problem.name, scheme, options, network, blocks, context.names.parameters(),

@@ -25,12 +25,15 @@ from npde.graph.layers import (
 )
 
 
-def hoist(blocks: tuple[Block, ...], skip: frozenset[str]) -> tuple[Block, ...]:
-    """The blocks with `coefficients` in front (if anything moved); those named in `skip` stay as they are."""
+def hoist(blocks: tuple[Block, ...], skip: frozenset[str], *, untied: bool = False) -> tuple[Block, ...]:
+    """The blocks with `coefficients` in front (if anything moved); those named in `skip` stay as they are.
+
+    `untied`: released matrices have weights for each step and stage.
+    """
     builder = BlockBuilder("coefficients")
     exported: dict[str, None] = {}
     by_name = {b.name: b for b in blocks}
-    out = [b if b.name in skip else _hoist_block(b, by_name, builder, exported) for b in blocks]
+    out = [b if b.name in skip else _hoist_block(b, by_name, builder, exported, untied) for b in blocks]
     if not exported:
         return tuple(out)
     return (builder.finish(tuple(exported)), *out)
@@ -49,10 +52,12 @@ def changes(block: Block, *, time_too: bool = True) -> bool:
     return False
 
 
-def _hoist_block(block: Block, blocks: dict[str, Block], builder: BlockBuilder, exported: dict[str, None]) -> Block:
+def _hoist_block(
+    block: Block, blocks: dict[str, Block], builder: BlockBuilder, exported: dict[str, None], untied: bool
+) -> Block:
     fixed: dict[str, str] = {}
     for node in block.nodes:
-        if _invariant(node, fixed, blocks) and not _spreads_over_the_batch(block, node):
+        if _invariant(node, fixed, blocks, untied) and not _spreads_over_the_batch(block, node):
             inputs = tuple(fixed[i] for i in node.inputs)
             builder.span = node.span
             fixed[node.name] = builder.add(node.layer, inputs, node.shape, node.region, node.name)
@@ -68,7 +73,7 @@ def _hoist_block(block: Block, blocks: dict[str, Block], builder: BlockBuilder, 
     return replace(block, nodes=tuple(n for n in kept if n.name in read or not isinstance(n.layer, CoordinateArray)))
 
 
-def _invariant(node: Node, fixed: dict[str, str], blocks: dict[str, Block]) -> bool:
+def _invariant(node: Node, fixed: dict[str, str], blocks: dict[str, Block], untied: bool) -> bool:
     match node.layer:
         case Placeholder():
             return False
@@ -77,7 +82,7 @@ def _invariant(node: Node, fixed: dict[str, str], blocks: dict[str, Block]) -> b
         case Factorization(block=name) | Propagator(block=name) | PhiFunctions(block=name) | SteadyFactors(block=name):
             return not changes(blocks[name])
         case AffineWeights(block=name, released=released):
-            return released is None and not changes(blocks[name], time_too=False)
+            return (released is None or not untied) and not changes(blocks[name], time_too=False)
         case CoordinateArray():
             return True
         case _:
