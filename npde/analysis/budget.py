@@ -37,7 +37,9 @@ def lengths(net: LiveModule, batch: int, steps: int, every: int | None, memory: 
         DiagnosticError: N1022, no lengths do.
     """
     graph = net.graph
-    if depends_on_data(graph, grad=True) or keeps_iterations(graph):
+    if depends_on_data(graph, grad=True):
+        raise NpdeError("The memory of steps that choose their size depends on the data; a march by rk4 takes `memory`.")
+    if keeps_iterations(graph):
         raise NpdeError("The memory of a step depends on its data; `checkpoint` takes a number of steps instead.")
     unit: torch.Tensor = net.unit  # type: ignore[assignment]
     there = sum(p.nbytes for p in net.parameters())

@@ -87,7 +87,13 @@ def instantiate(
 
     Raises:
         InternalError: the source is not what the emitter may write.
+        NpdeError: `compiled` or `checkpoint` of a march whose steps choose their own size.
     """
+    if (compiled or checkpoint is not None) and _is_adaptive(graph):
+        how = "'compile'" if compiled else "'checkpoint'"
+        raise NpdeError(
+            f"{how} needs steps of one size; those of '{graph.scheme.name}' choose theirs. A march by rk4 takes it."
+        )
     emitted = _class(execute(source, graph.name), graph.class_name)
     # The mixed class has the emitted one's name: users see `Fisher(…)`, whatever it was mixed with.
     base = LiveModule if backend is None else backend.module
@@ -97,6 +103,12 @@ def instantiate(
     module._npde = _Parts(graph, source, origin, backend)
     module._rollout = Options(compiled, checkpoint, memory)
     return module
+
+
+def _is_adaptive(graph: LayerGraph) -> bool:
+    from npde.graph.layers import AdaptiveStep
+
+    return any(isinstance(node.layer, AdaptiveStep) for block in graph.blocks for node in block.nodes)
 
 
 @contextmanager

@@ -111,7 +111,8 @@ class Rollout:
         return carry[0], stacked, tuple(torch.stack(r, dim=1) for r in zip(*readings, strict=True))
 
     def _advance_compiled(self, carry: Carry, p: Any, c: Any, n: int) -> Carry:
-        """One step, compiled when first taken; where torch finds no compiler, as emitted, with one warning."""
+        """One step, compiled when first taken; where torch finds no compiler, or a step iterates until its data are good enough
+        (Newton's method), as emitted, with one warning."""
         emitted: Callable[..., Carry] = self._advance  # type: ignore[attr-defined]
         options = self._rollout
         if options.advance is not None:
@@ -128,8 +129,8 @@ class Rollout:
 
 
 def _failures() -> tuple[type[Exception], ...]:
-    """What torch.compile raises where its own compiler is missing or broken."""
-    from torch._dynamo.exc import BackendCompilerFailed
+    """What torch.compile raises where its own compiler is missing or broken, and where a step cannot be traced."""
+    from torch._dynamo.exc import BackendCompilerFailed, Unsupported, UserError
     from torch._inductor.exc import CppCompileError, InvalidCxxCompiler
 
-    return BackendCompilerFailed, CppCompileError, InvalidCxxCompiler
+    return BackendCompilerFailed, CppCompileError, InvalidCxxCompiler, Unsupported, UserError

@@ -138,6 +138,37 @@ def test_one_step_is_compiled_and_looped_over() -> None:
         assert torch.allclose(plain, again, rtol=1e-10, atol=1e-14)
 
 
+@pytest.mark.parametrize("march, graphs", [("rk4, steps: 12", 2), ("ab3, steps: 12", 5)])
+def test_lengths_starts_and_batches_compile_nothing_again(
+    march: str, graphs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One graph for a batch of one and one for all others; a multistep scheme has those of its first steps besides."""
+    whole = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda function, **options: whole(function, backend="eager", **options))
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    net, plain = compiled("fisher", march, compile=True), compiled("fisher", march)
+    with torch.no_grad():
+        for batch in (1, 2, 3, 7):
+            state = net.initial_state(batch)
+            for how in ({"steps": 12}, {"steps": 3}, {"steps": 5, "start": 2}, {"steps": 8, "every": 2}):
+                assert torch.equal(net.march(state, **how), plain.march(state, **how))
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == graphs
+
+
+def test_a_step_that_iterates_runs_as_emitted() -> None:
+    net = compiled("fisher", "backward_euler, steps: 3", compile=True)
+    with pytest.warns(UserWarning, match="steps run as emitted"), torch.no_grad():
+        found = net()
+    assert torch.equal(found, compiled("fisher", "backward_euler, steps: 3")().detach())
+
+
+@pytest.mark.parametrize("option", [{"compile": True}, {"checkpoint": 2}])
+def test_steps_that_choose_their_size_are_neither_compiled_nor_made_again(option: dict[str, object]) -> None:
+    with pytest.raises(npde.NpdeError, match=f"'{next(iter(option))}' needs steps of one size"):
+        compiled("fisher", "dopri5, steps: 4", **option)
+
+
 def test_without_a_compiler_steps_run_as_emitted_and_it_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
     from torch._inductor.exc import InvalidCxxCompiler
 
