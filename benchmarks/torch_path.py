@@ -2,8 +2,9 @@
 
     python -m benchmarks.torch_path
 
-float32, one thread, no gradients; milliseconds a step, the best of marches taken by turns; last, a march and its gradient. of the allocator has a process of its own. Results are compared before they are timed. Writes `benchmarks/results/torch_path.md`; takes
-about a minute.
+float32, one thread, no gradients; milliseconds a step, the best of marches taken by turns; last, a march and its gradient.
+Each setting of the allocator has a process of its own. Results are compared before they are timed. Writes
+`benchmarks/results/torch_path.md`; takes about a minute.
 
     python -m benchmarks.torch_path --one (plain|tuned)
 
@@ -31,7 +32,7 @@ from npde.emit.sums import Term
 RESULTS = Path(__file__).parent / "results"
 GRIDS = (128, 512, 2048)
 TRAINED = 512
-SECONDS = 0.25
+SECONDS = 0.5
 """That every contestant marches, at least, for a figure."""
 
 
