@@ -2,7 +2,7 @@
 
     python -m benchmarks.torch_path
 
-float32, one thread, no gradients; milliseconds a step, the best of marches taken by turns; last, a march and its gradient.
+float32, one thread; milliseconds of the processor a step, the best of marches by turns; last, a march and its gradient.
 Each setting of the allocator has a process of its own. Results are compared before they are timed. Writes
 `benchmarks/results/torch_path.md`; takes about a minute.
 
@@ -65,16 +65,16 @@ def modules(case: Case) -> tuple[nn.Module, nn.Module]:
 
 
 def milliseconds(runs: Sequence[Callable[[int], object]], points: int) -> list[float]:
-    """A step of each, the best of turns."""
+    """Processor time of a step of each, the best of turns; one thread marches, so nobody else's work is in it."""
     steps = max(2, 2**20 // points)
     best = [float("inf")] * len(runs)
     began = time.perf_counter()
     while time.perf_counter() - began < SECONDS * len(runs):
         for k, run in enumerate(runs):
             run(1)
-            start = time.perf_counter()
+            start = time.process_time()
             run(steps)
-            best[k] = min(best[k], (time.perf_counter() - start) / steps * 1e3)
+            best[k] = min(best[k], (time.process_time() - start) / steps * 1e3)
     return best
 
 
@@ -137,7 +137,7 @@ def main() -> int:
     heading = [
         "# Eager torch: sums in one array, and sums written out",
         "",
-        "Milliseconds a step, float32, one thread, best of marches by turns; `tuned` after `npde.runtime.tune_allocator()`.",
+        "Milliseconds of the processor a step, float32, one thread, the best of turns; `tuned`: `npde.runtime.tune_allocator()`.",
         "",
     ]
     RESULTS.mkdir(exist_ok=True)
