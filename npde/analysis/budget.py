@@ -38,7 +38,9 @@ def lengths(net: LiveModule, batch: int, steps: int, every: int | None, memory: 
     """
     graph = net.graph
     if depends_on_data(graph, grad=True):
-        raise NpdeError("The memory of steps that choose their size depends on the data; a march by rk4 takes `memory`.")
+        raise NpdeError(
+            "The memory of steps that choose their size depends on the data; a march by rk4 takes `memory`."
+        )
     if keeps_iterations(graph):
         raise NpdeError("The memory of a step depends on its data; `checkpoint` takes a number of steps instead.")
     unit: torch.Tensor = net.unit  # type: ignore[assignment]
