@@ -107,14 +107,15 @@ def fold_wall(value: Tensor, dim: int, width: int, lower: list, upper: list) -> 
     """The transpose of a ghost fill: ghost k is added to cell j with weight `lower[k][j]`, counted from the wall."""
     n = value.shape[dim] - 2 * width
     inner = value.narrow(dim, width, n)
-    zeros = torch.zeros_like(inner.narrow(dim, 0, n - len(lower[0])))
+    behind = torch.zeros_like(inner.narrow(dim, 0, n - len(lower[0])))
+    before = torch.zeros_like(inner.narrow(dim, 0, n - len(upper[0])))
     first = [
         sum(row[j] * value.narrow(dim, width - 1 - k, 1) for k, row in enumerate(lower)) for j in range(len(lower[0]))
     ]
     last = [
         sum(row[j] * value.narrow(dim, width + n + k, 1) for k, row in enumerate(upper)) for j in range(len(upper[0]))
     ]
-    return inner + torch.cat((*first, zeros), dim) + torch.cat((zeros, *last[::-1]), dim)
+    return inner + torch.cat((*first, behind), dim) + torch.cat((before, *last[::-1]), dim)
 '''
 
 HELPERS["tile_overlaps"] = '''

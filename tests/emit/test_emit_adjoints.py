@@ -201,3 +201,26 @@ march euler, steps: 3
         net = compiled(text, free=free)[1]
         net.load_state_dict(scheme.state_dict(), strict=False)
         assert close(marched(net, 3), marched(scheme, 3), 1e-12)
+
+
+def test_an_adjoint_stencil_between_walls_of_different_reach() -> None:
+    """A third derivative among the conditions takes one cell more: `⟨w, K v⟩ = ⟨Kᵀ w, v⟩` all the same."""
+    text = """model m
+coordinates x in [0, 1], t in [0, 1]
+field v(x, t)
+learn K stencil 3
+dt(v) = {rate} + 0.001*lap(lap(v))
+boundary x = 0: dn(dn(v)) = 0, dn(dn(dn(v))) = 0
+boundary x = 1: v = 0, lap(v) = 0
+initial v = x
+grid x: 9
+order 4
+march euler, steps: 1
+network cnn
+"""
+    plain, turned, rest = (compiled(text.format(rate=rate))[1] for rate in ("K(v)", "adjoint(K)(v)", "K(v) - K(v)"))
+    turned.load_state_dict(plain.state_dict())
+    with torch.no_grad():
+        v, w = torch.randn(2, 1, 1, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+        forward, back = plain(v) - rest(v), turned(w) - rest(w)
+    assert float((w * forward).sum()) == pytest.approx(float((v * back).sum()), rel=1e-10)
