@@ -1,4 +1,5 @@
-"""Generated kernels under the address and undefined-behavior sanitizers: no entry beyond an array, no overflow of an index."""
+"""Generated kernels under sanitizers: no entry beyond an array, no overflow of an index, no entry that one thread writes while
+another reads it."""
 
 from __future__ import annotations
 
@@ -64,24 +65,131 @@ for text in (WALLS, WALLS.replace("boundary x: periodic", "boundary x = 0: u = 0
     with torch.no_grad():
         given = torch.rand(1, 6, dtype=torch.float64)
         torch.testing.assert_close(native_net.march(given), torch_net.march(given), rtol=1e-12, atol=1e-12)
+from tests.native.native_programs import generate
+for seed in range(300, 306):
+    torch_net, native_net = pair(generate(seed), network="cnn")
+    native_net._npde.backend.runtime.depth = seed % 3
+    assert worst(torch_net, native_net, steps=2, batch=1) == {}, seed
+print("clean")
+"""
+
+TEAM = r"""
+#include <pthread.h>
+#include <omp.h>
+static pthread_barrier_t team_barrier;
+static __thread int team_me;
+static int team_size;
+typedef struct { void (*work)(void); int me; } Member;
+static void *team_member(void *given) { Member *m = given; team_me = m->me; m->work(); return 0; }
+static void run_team(void (*work)(void), int n)
+{
+    pthread_t threads[8];
+    Member members[8];
+    team_size = n;
+    pthread_barrier_init(&team_barrier, 0, n);
+    for (int k = 1; k < n; ++k) {
+        members[k] = (Member){work, k};
+        pthread_create(threads + k, 0, team_member, members + k);
+    }
+    team_me = 0;
+    work();
+    for (int k = 1; k < n; ++k) pthread_join(threads[k], 0);
+    pthread_barrier_destroy(&team_barrier);
+}
+#undef BARRIER
+#undef THREAD
+#undef THREADS
+#define BARRIER(size) if ((size) > 1) pthread_barrier_wait(&team_barrier);
+#define THREAD() team_me
+#define THREADS() team_size
+"""
+"""A parallel region and its barrier by POSIX threads: the sanitizer does not see how OpenMP's wait for each other."""
+
+RACES = r"""
+import re
+import torch
+from npde.native import build, runtime
+from tests.native.native_comparison import pair, worst
+from tests.native.test_native_leapfrog import SCHRODINGER
+from tests.native.test_native_sanitized import TEAM
+from tests.native.test_native_sums import LAYERS, SUMS
+load = build.load
+
+def by_threads(source):
+    head = re.search(r"#pragma omp parallel .*\n    {\n", source)[0]
+    tail = re.search(r"\n    }\n    if \(!is_whole\)", source)[0]
+    region = "    const int all_teams = teams, all_size = size;\n    void region(void)\n    {\n"
+    source = source.replace(head, region + "        int teams = all_teams, size = all_size;\n")
+    source = source.replace(tail, "\n    }\n    run_team(region, all_teams * all_size);\n    if (!is_whole)")
+    return re.sub(r"\ntypedef double T;", lambda found: TEAM + found[0], source, count=1)
+
+build.load = lambda source, *, name: load(by_threads(source), name=name, flags=("-O1", "-g", "-fsanitize=thread"))
+WALLS = '''model m
+coordinates x in [0, 1], y in [0, 1], t in [0, 0.001]
+field u(x, y, t)
+learn a(x, y) = 1 > 0, q(y, t) = 0.1
+dt(u) = div(a*grad(u)) - u^3
+boundary y: periodic
+boundary x = 0: u = q
+boundary x = 1: dn(u) = 0
+initial u = x
+grid x: 19, y: 7
+march heun, steps: 6
+'''
+for text in (WALLS, WALLS.replace("q(y, t)", "q(y)"), SCHRODINGER, SUMS, LAYERS):
+    nets = pair(text)
+    torch.set_num_threads(1)  # torch's own threads are not seen either
+    for size, batch, depth in ((3, 1, 0), (2, 1, 2), (1, 3, 0)):
+        runtime.teams = lambda *_: (1, size) if size > 1 else (3, 1)
+        nets[1]._npde.backend.runtime.depth = depth
+        assert worst(*nets, steps=3, every=2, batch=batch) == {}
 print("clean")
 """
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(COMPILER is None or not sys.platform.startswith("linux"), reason="needs gcc's sanitizers")
-def test_kernels_are_clean(tmp_path: Path) -> None:
+def sanitized(
+    script: str, libraries: tuple[str, ...], folder: Path, **options: str
+) -> subprocess.CompletedProcess[str]:
+    """Runs Python with sanitizers' libraries loaded first."""
     assert COMPILER is not None
-    queries = [[COMPILER, f"-print-file-name={name}.so"] for name in ("libasan", "libubsan")]
+    queries = [[COMPILER, f"-print-file-name={name}.so"] for name in libraries]
     named = [subprocess.run(q, capture_output=True, text=True, check=True) for q in queries]
-    libraries = [p.stdout.strip() for p in named]
-    if not all(os.path.isabs(p) for p in libraries):
-        pytest.skip("gcc has no sanitizers here")
-    environment = {
-        **os.environ, "LD_PRELOAD": " ".join(libraries), "ASAN_OPTIONS": "detect_leaks=0", "NPDE_CACHE": str(tmp_path), "CC": "gcc",
-        "PYTHONPATH": str(ROOT),
-    }  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False, cwd=ROOT, env=environment
-    )
+    found = [p.stdout.strip() for p in named]
+    if not all(os.path.isabs(p) for p in found):
+        pytest.skip("gcc has no such sanitizer here")
+    own = {"LD_PRELOAD": " ".join(found), "NPDE_CACHE": str(folder), "CC": "gcc", "PYTHONPATH": str(ROOT), **options}
+    where = shutil.which("setarch")
+    fixed = [where, "-R"] if where and "TSAN_OPTIONS" in options else []  # addresses that the sanitizer can tell apart
+    command = [*fixed, sys.executable, "-c", script]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env={**os.environ, **own})
+
+
+needs_gcc = pytest.mark.skipif(
+    COMPILER is None or not sys.platform.startswith("linux"), reason="needs gcc's sanitizers"
+)
+
+
+@pytest.mark.slow
+@needs_gcc
+def test_kernels_are_clean(tmp_path: Path) -> None:
+    done = sanitized(SCRIPT, ("libasan", "libubsan"), tmp_path, ASAN_OPTIONS="detect_leaks=0")
     assert done.stdout.strip() == "clean", done.stderr[-3000:]
+
+
+@pytest.mark.slow
+@needs_gcc
+@pytest.mark.parametrize("broken", [False, True], ids=["as written", "without barriers"])
+def test_threads_do_not_race(broken: bool, tmp_path: Path) -> None:
+    script = RACES
+    if broken:  # what the sanitizer is there for
+        script = script.replace(
+            "load = build.load\n",
+            'load, TEAM = build.load, TEAM.replace("pthread_barrier_wait(&team_barrier)", "")\n',
+            1,
+        )
+        script = script.replace("for text in (WALLS, ", "for text in (WALLS,): #").replace("assert worst", "worst")
+    done = sanitized(script, ("libtsan",), tmp_path, TSAN_OPTIONS="exitcode=0")
+    if "FATAL" in done.stderr:
+        pytest.skip("the thread sanitizer does not run here")
+    assert done.stdout.strip() == "clean", done.stderr[-3000:]
+    assert ("data race" in done.stderr) == broken, done.stderr[-3000:]
