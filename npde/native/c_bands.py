@@ -3,7 +3,10 @@
 Each thread owns a band of rows and keeps it, with a halo as wide as `depth` steps look, in arrays of its own; after `depth` steps
 neighbors exchange halos, and that is the only time they wait for each other. Within a band the phases of all `depth` steps follow
 each other as waves: each trails the one before by the rows that it looks at, so a row is read and written by all of them before it
-leaves the cache, and most of what a wave reads was written just before. Two arrays a channel are enough, since a wave overwrites a
+leaves the cache, and most of what a wave reads was written just before. Waves take blocks of AT_ONCE rows whose ends lie BEHIND
+rows apart from wave to wave, so that one can follow the other at that distance; the first block of each, longer, sees to that.
+
+Two arrays a channel are enough, one where a step may be written in place (`npde.native.in_place`), since a wave overwrites a
 row only when all before it are past the rows that look at it (Lamport's hyperplane method; the halo is computed twice, as in
 overlapped tiling).
 """
@@ -34,7 +37,7 @@ static long steps_in(long cache, long row) { return (cache / row - AT_ONCE - 2 *
  * core's own one, or a quarter of its share of the common one, where a few steps save most of what memory costs. */
 static long band_depth(long depth, long steps, int size)
 {
-    long own = 1 << 20, common = 0, arrays = 2 * CARRIED;
+    long own = 1 << 20, common = 0, arrays = ARRAYS;
     const long most = ROWS / size / (PHASES * REACH);
 #ifdef _SC_LEVEL2_CACHE_SIZE
     if (sysconf(_SC_LEVEL2_CACHE_SIZE) > 0) own = sysconf(_SC_LEVEL2_CACHE_SIZE);
@@ -59,7 +62,7 @@ static long band_rows(long depth, int size) { return ROWS / size + 1 + 2 * (dept
 static long band_size(long depth, int size)
 {
     const long rows = band_rows(depth, size);
-    long total = ALIGNED(rows * ROW + ROW) * 2 * CARRIED;
+    long total = ALIGNED(rows * ROW + ROW) * ARRAYS;
     for (int k = 0; k < POOLED; ++k) total += ALIGNED(pool_rows[k] ? (rows + 1) * pool_rows[k] : pool_sizes[k]);
     return total;
 }
@@ -75,6 +78,13 @@ static void load_rows(T *padded, const T *plain, long lo, long hi)
         load(padded + start * ROW, plain, lo - start, end - start);
         lo = end;
     }
+}
+
+/* The end of a block of a wave, at `row` or beyond. */
+static long block_end(long row, long wave)
+{
+    const long beyond = (row + wave * BEHIND) % AT_ONCE;
+    return row + (beyond > 0 ? AT_ONCE - beyond : -beyond);
 }
 
 static long within(long row) { return WRAPS ? row : row < 0 ? 0 : row > ROWS ? ROWS : row; }
@@ -94,7 +104,10 @@ static void march_band(const March *m, T *memory, long b, int rank, int size, lo
         at += ALIGNED(pool_rows[k] ? (rows + 1) * pool_rows[k] : pool_sizes[k]);
     }
     for (int k = 0; k < 2; ++k)
-        for (int c = 0; c < CARRIED; ++c, at += ALIGNED(rows * ROW + ROW)) state[k][c] = at - (base + LOWER) * ROW;
+        for (int c = 0; c < CARRIED; ++c) {
+            state[k][c] = k && in_place[c] ? state[0][c] : at - (base + LOWER) * ROW;
+            if (!k || !in_place[c]) at += ALIGNED(rows * ROW + ROW);
+        }
     for (long s = 1; s <= depth; ++s) memcpy(f[s].pool, f[0].pool, sizeof f[0].pool);
     load_band(&f[0], m->args, b, base + LOWER, base + rows);
     for (int c = 0; c < STATE; ++c) {
@@ -139,7 +152,7 @@ static void march_band(const March *m, T *memory, long b, int rank, int size, lo
         while (done[waves - 1] < to)
             for (long wave = 0; wave < waves; ++wave) {
                 const long end = within(to + (waves - 1 - wave) * REACH), lo = done[wave];
-                long hi = lo + AT_ONCE;
+                long hi = block_end(lo + AT_ONCE, wave);
                 if (wave > 0) {
                     const int is_through = done[wave - 1] == within(to + (waves - wave) * REACH);
                     if (is_through) hi = end;

@@ -18,6 +18,7 @@ from npde.native.c_loops import HEIGHTS
 from npde.native.c_march import COMMON, COPY_IN, MARCH, RECORD, STRUCTS
 from npde.native.c_vector import vectors
 from npde.native.counting import work
+from npde.native.in_place import verify, wall_distance
 from npde.native.program import Program
 from npde.native.values import Fill, Fold, Map, Values
 
@@ -74,11 +75,12 @@ def c_file(
     names = {p.name for p in programs}
     head = _head(title, layout, real, dt, channels, carried, len(values.arguments), sizes, "finish" in names)
     loading = _loading(values, layout, fields)
+    in_place = _in_place([p for p in programs if p.name in ("step", "first_step")])
     if bands:
-        loading += _band(programs[0], layout, rows, sizes) + _band_loading(values, layout, fields, programs[0])
+        loading += _band(programs[0], layout, rows, sizes, in_place) + _band_loading(values, layout, fields, programs[0])
     inner = blocks(programs, kernels, layout.lanes)
     back = COMMON + gathering(programs, layout, wanted) + MARCH_BACK
-    march = back if adjoint else COMMON + RECORD + (BANDS if bands else NO_BANDS) + MARCH
+    march = back if adjoint else COMMON + RECORD + _sharing(in_place, carried) + (BANDS if bands else NO_BANDS) + MARCH
     parts = [head, vectors(real), _helpers(programs, real), STRUCTS, inner, *kernels, loading, _moving(layout)]
     text = "\n".join([*parts, _stepping(names), march])
     return CFile(text, layout, programs, tuple(fields), operations, waits)
@@ -239,10 +241,31 @@ def _walls(program: Program) -> list[Fill]:
     return [o for o in operations if isinstance(o, Fill) and o.axis == 0 and o.walls is not None]
 
 
-def _band(program: Program, layout: Layout, rows: list[int], sizes: list[int]) -> str:
+def _in_place(programs: list[Program]) -> tuple[int, ...]:
+    """The channels that all steps may write in place.
+
+    Raises:
+        InternalError: one is marked so that may not.
+    """
+    for program in programs:
+        verify(program)
+    return tuple(c for c in range(programs[0].carried) if all(c in p.in_place for p in programs))
+
+
+def _sharing(in_place: tuple[int, ...], carried: int) -> str:
+    """How many arrays a march needs."""
+    flags = ", ".join(str(int(c in in_place)) for c in range(carried))
+    return f"""
+static const int in_place[CARRIED] = {{{flags}}}; /* channels that a step writes where it reads them */
+#define ARRAYS {2 * carried - len(in_place)} /* one for each of these, two for each of the others */
+"""
+
+
+def _band(program: Program, layout: Layout, rows: list[int], sizes: list[int], in_place: tuple[int, ...]) -> str:
     """The numbers of time blocking."""
     walls = _walls(program)
     cells = max((len(row) for w in walls for wall in w.walls or () for row in wall.weights), default=0)
+    apart = -(-max(cells - 1, 0) // wall_distance(program, in_place))
     strides = layout.strides((True,) * len(layout.grid))
     return f"""
 #define ROWS {layout.grid[0]}L
@@ -251,7 +274,7 @@ def _band(program: Program, layout: Layout, rows: list[int], sizes: list[int]) -
 #define WRAPS {int(not walls)} /* whether the slowest axis is periodic */
 #define PHASES {len(program.phases) - 1}
 #define REACH {max(program.reach, 1)}L /* rows that a phase looks at on each side */
-#define BEHIND {max(program.reach, cells // 2, 1)}L /* rows that a phase trails the one before; at twice that a wall is past */
+#define BEHIND {max(program.reach, apart, 1)}L /* rows that a phase trails the one before */
 #define AT_ONCE {max(cells, HEIGHTS[0] if len(layout.grid) == 2 else 1)}L /* rows that a phase computes at once */
 static const long pool_rows[POOLED + 1] = {{{", ".join(map(str, [*rows, 0]))}}}; /* entries of a row; 0: the same for all rows */
 static const long pool_sizes[POOLED + 1] = {{{", ".join(map(str, [*sizes, 0]))}}};

@@ -83,13 +83,41 @@ static void store_state(const Frame *f, T *to, long n, int rank, int size)
     for (int c = 0; c < STATE; ++c) store((completes ? f->out : f->in)[c], to + c * CELLS, lo, hi);
 }
 
+/* Arrays of a march step by step: where a channel is written in place, a second one for `complete` alone. */
+#define PLAIN (FINISHES ? 2 * CARRIED : ARRAYS)
+
+static void point_to_states(Frame *f, T *memory)
+{
+    for (int c = 0; c < CARRIED; ++c) f->in[c] = memory + c * PADDED;
+    memory += CARRIED * PADDED;
+    for (int c = 0; c < CARRIED; ++c) {
+        f->out[c] = memory;
+        if (FINISHES || !in_place[c]) memory += PADDED;
+    }
+}
+
+/* Step n; `f->in` is what came of it. */
+static void march_step(Frame *f, long n, int rank, int size)
+{
+    T *second[CARRIED];
+    for (int c = 0; c < CARRIED; ++c) {
+        second[c] = f->out[c];
+        if (in_place[c]) f->out[c] = f->in[c];
+    }
+    advance(f, n, rank, size);
+    for (int c = 0; c < CARRIED; ++c) {
+        T *before = f->in[c];
+        f->in[c] = f->out[c];
+        f->out[c] = in_place[c] ? second[c] : before;
+    }
+}
+
 static void march_sample(const March *m, Frame *f, T *memory, long b, int fresh, int rank, int size)
 {
     const long lo = share(rank, size), hi = share(rank + 1, size);
     const long frames = m->every ? m->steps / m->every + 1 : 0;
+    point_to_states(f, memory + POOL_SIZE);
     for (int c = 0; c < CARRIED; ++c) {
-        f->in[c] = memory + POOL_SIZE + c * PADDED;
-        f->out[c] = memory + POOL_SIZE + (CARRIED + c) * PADDED;
         if (c < STATE) load(f->in[c], m->state + (b * STATE + c) * CELLS, lo, hi);
         else clear(f->in[c], lo, hi);
     }
@@ -102,12 +130,7 @@ static void march_sample(const March *m, Frame *f, T *memory, long b, int fresh,
                 store(f->in[c], m->saved + ((n / m->keep * m->batch + b) * CARRIED + c) * CELLS, lo, hi);
         load_arguments(f, m->args, n, b, m->batch, rank == 0 ? 2 : -1);
         BARRIER(size);
-        advance(f, n, rank, size);
-        for (int c = 0; c < CARRIED; ++c) {
-            T *before = f->in[c];
-            f->in[c] = f->out[c];
-            f->out[c] = before;
-        }
+        march_step(f, n, rank, size);
         if (m->every && (n + 1) % m->every == 0)
             store_state(f, m->frames + (b * frames + (n + 1) / m->every) * STATE * CELLS, n + 1, rank, size);
     }
@@ -121,10 +144,7 @@ static void complete_stored(const March *m, Frame *f, T *memory, long b, int ran
     const long lo = share(rank, size), hi = share(rank + 1, size);
     const long frames = m->every ? m->steps / m->every + 1 : 0, last = frames ? frames : 1;
     point_into(f, memory);
-    for (int c = 0; c < CARRIED; ++c) {
-        f->in[c] = memory + POOL_SIZE + c * PADDED;
-        f->out[c] = memory + POOL_SIZE + (CARRIED + c) * PADDED;
-    }
+    point_to_states(f, memory + POOL_SIZE);
     for (int which = 0; which < 2 && rank == 0; ++which) load_arguments(f, m->args, 0, b, m->batch, which);
     for (long k = 1; k <= last; ++k) { /* frame 0 is a state, and after the last frame comes the final state */
         const long n = k == last ? m->steps : k * m->every;
@@ -140,7 +160,7 @@ static void complete_stored(const March *m, Frame *f, T *memory, long b, int ran
 /* Entries of memory that a team needs. */
 static long march_size(int size, long depth)
 {
-    const long plain = POOL_SIZE + 2 * CARRIED * PADDED;
+    const long plain = POOL_SIZE + PLAIN * PADDED;
     return depth ? band_size(depth, size) * size + band_shared() + FINISHES * plain : plain;
 }
 
@@ -170,7 +190,7 @@ void npde_march(const T *state, const T *const *args, T *final, T *frames, T *sa
     {
         const int lacks = falls_short(&teams, &size), me = THREAD(), team = me / size, rank = me % size;
         if (lacks && me == 0) is_whole = 0;
-        T *own = memory + team * each, *last = own + each - (POOL_SIZE + 2 * CARRIED * PADDED);
+        T *own = memory + team * each, *last = own + each - (POOL_SIZE + PLAIN * PADDED);
         Frame f = {0};
         point_into(&f, own);
         if (!is_clean || lacks) memset(own + each * rank / size, 0, sizeof(T) * (each * (rank + 1) / size - each * rank / size));

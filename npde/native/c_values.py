@@ -117,7 +117,8 @@ class ValueWriter:
                         where = f"f->pool[{self.fields[buffer.index[0], buffer.index[1]]}]"
                     case _:
                         where = self._pooled(-1 - key)
-                lines.append(f"T *restrict {name} = {where} + {self.layout.origin(buffer.varies)};")
+                shared = buffer.role in ("state", "output") and buffer.index[0] in self.program.in_place
+                lines.append(f"T *{'' if shared else 'restrict '}{name} = {where} + {self.layout.origin(buffer.varies)};")
                 continue
             operation = self.program.values[key].operation
             if isinstance(operation, Element):

@@ -100,7 +100,7 @@ class Accumulator:
 class Program:
     """One step, forward or adjoint. `stored` gives the buffer of values that have one; `carried` is how many channels the loop
     carries; `outputs[c]` is the buffer of channel c after the step, None where it is zero. `reach`: rows that a sweep looks at on
-    each side."""
+    each side. `in_place`: channels whose output may lie in the array of the state (`npde.native.in_place`)."""
 
     name: str
     values: Values
@@ -111,6 +111,7 @@ class Program:
     outputs: tuple[int | None, ...]
     margins: tuple[tuple[int, int], ...]
     reach: int
+    in_place: tuple[int, ...] = ()
 
     @property
     def carried(self) -> int:
@@ -230,6 +231,11 @@ def _leaves(program: Program, root: int, fresh: set[int]) -> set[int]:
 def text(program: Program) -> str:
     """The program for people."""
     lines = [f"{program.name}: {len(program.buffers)} buffers, {len(program.phases)} phases"]
+    for channel in program.in_place:
+        old = [_buffer_name(program, n) for n, b in enumerate(program.buffers) if b.role == "state" and b.index == (channel,)]
+        new = program.outputs[channel]
+        assert new is not None
+        lines.append(f"  may be written in place: {_buffer_name(program, new)}, of {old[0] if old else 'what nothing reads'}")
     scalars: set[int] = set()
     for k, phase in enumerate(program.phases):
         for sweep in phase.sweeps:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from npde.diagnostics import InternalError
+from npde.native.in_place import shareable
 from npde.native.lowering import Step, Unfit
 from npde.native.placement import Placement
 from npde.native.program import Accumulator, Border, Buffer, Loops, Phase, Program, Sweep, Write, moved, verify
@@ -26,7 +29,8 @@ from npde.native.values import (
 
 def schedule(name: str, step: Step) -> Program:
     """The loops of a forward step."""
-    return _Scheduler(name, step.values, list(step.outputs), ()).program()
+    program = _Scheduler(name, step.values, list(step.outputs), ()).program()
+    return replace(program, in_place=shareable(program))
 
 
 def schedule_adjoint(name: str, adjoint: Adjoint) -> Program:
