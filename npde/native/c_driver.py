@@ -77,7 +77,9 @@ def c_file(
     loading = _loading(values, layout, fields)
     in_place = _in_place([p for p in programs if p.name in ("step", "first_step")])
     if bands:
-        loading += _band(programs[0], layout, rows, sizes, in_place) + _band_loading(values, layout, fields, programs[0])
+        loading += _band(programs[0], layout, rows, sizes, in_place) + _band_loading(
+            values, layout, fields, programs[0]
+        )
     inner = blocks(programs, kernels, layout.lanes)
     back = COMMON + gathering(programs, layout, wanted) + MARCH_BACK
     march = back if adjoint else COMMON + RECORD + _sharing(in_place, carried) + (BANDS if bands else NO_BANDS) + MARCH

@@ -21,7 +21,7 @@ HEIGHTS = (4, 2)
 REGISTERS = 32
 """Vectors that a processor holds."""
 
-SCRATCH = 6
+SCRATCH = 5
 """Of these, what intermediate results and lines that come in take."""
 
 FAR = 2**20

@@ -118,7 +118,9 @@ class ValueWriter:
                     case _:
                         where = self._pooled(-1 - key)
                 shared = buffer.role in ("state", "output") and buffer.index[0] in self.program.in_place
-                lines.append(f"T *{'' if shared else 'restrict '}{name} = {where} + {self.layout.origin(buffer.varies)};")
+                lines.append(
+                    f"T *{'' if shared else 'restrict '}{name} = {where} + {self.layout.origin(buffer.varies)};"
+                )
                 continue
             operation = self.program.values[key].operation
             if isinstance(operation, Element):

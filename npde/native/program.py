@@ -232,10 +232,16 @@ def text(program: Program) -> str:
     """The program for people."""
     lines = [f"{program.name}: {len(program.buffers)} buffers, {len(program.phases)} phases"]
     for channel in program.in_place:
-        old = [_buffer_name(program, n) for n, b in enumerate(program.buffers) if b.role == "state" and b.index == (channel,)]
+        old = [
+            _buffer_name(program, n)
+            for n, b in enumerate(program.buffers)
+            if b.role == "state" and b.index == (channel,)
+        ]
         new = program.outputs[channel]
         assert new is not None
-        lines.append(f"  may be written in place: {_buffer_name(program, new)}, of {old[0] if old else 'what nothing reads'}")
+        lines.append(
+            f"  may be written in place: {_buffer_name(program, new)}, of {old[0] if old else 'what nothing reads'}"
+        )
     scalars: set[int] = set()
     for k, phase in enumerate(program.phases):
         for sweep in phase.sweeps:
