@@ -24,7 +24,7 @@ from typing import assert_never
 
 from npde.diagnostics import InternalError
 from npde.discretize.scheme import GhostRule, LinearSolve
-from npde.graph.flops import TRANSCENDENTAL, operations
+from npde.graph.flops import FLOPS, operations
 from npde.graph.graph import Block, LayerGraph, Node, Parameter, Shape, SubModule
 from npde.graph.layers import (
     AdaptiveStep,
@@ -240,7 +240,7 @@ class _Counter:
             case StretchProfile(degree=degree):
                 return (20 + 4 * degree) * count
             case Noise():
-                return TRANSCENDENTAL * count
+                return FLOPS.function * count
             case Ghost(rules=rules):
                 return _ghost_operations(rules, node.shape, self.batch)
             case StencilLayer(taps=taps):
@@ -290,7 +290,7 @@ class _Counter:
         network = next(m for m in self.graph.modules if m.name == name and m.kind == "closure")
         sizes = (network.in_features, *network.widths, network.out_features)
         products = sum(2 * a * b for a, b in pairwise(sizes))
-        activation = 1 if network.activation == "relu" else TRANSCENDENTAL
+        activation = 1 if network.activation == "relu" else FLOPS.function
         return cells * (products + activation * sum(network.widths))
 
     def _solver(self, node: Node, inputs: list[Node]) -> int:
@@ -306,10 +306,10 @@ class _Counter:
                 rows = _blocks(grid, solve.reach, channels)
                 return ceil(rows[0] * rows[1] ** 3 * 14 / 3) * (self.batch if solve.per_sample else 1)
             case Factorization(channels=channels, solve=solve):
-                waves = cells * (TRANSCENDENTAL * channels**2 + transform)
+                waves = cells * (FLOPS.function * channels**2 + transform)
                 return waves * (self.batch if solve.per_sample else 1)
             case Propagator(channels=channels, per_sample=each):
-                return cells * (TRANSCENDENTAL * channels**2 + transform) * (self.batch if each else 1)
+                return cells * (FLOPS.function * channels**2 + transform) * (self.batch if each else 1)
             case KrylovSolve(block=block, solve=solve):
                 return ITERATIONS * (self._applied(node, block) + self._preconditioned(node, solve))
             case NewtonLayer(block=block, solve=solve) if solve.is_krylov:
@@ -320,7 +320,7 @@ class _Counter:
                 return NEWTON_STEPS * ceil(n * m**3 * 14 / 3) * (self.batch if node.shape.batch else 1)
             case PhiFunctions(channels=channels, weights=weights, per_sample=each):
                 size = channels * max(len(w) for w in weights)
-                return cells * (TRANSCENDENTAL * 2 * size**3 + transform) * (self.batch if each else 1)
+                return cells * (FLOPS.function * 2 * size**3 + transform) * (self.batch if each else 1)
             case SolveLayer(solve=solve) if solve.method == "block_lu":
                 channels = node.shape.channels
                 samples = self.batch if node.shape.batch else 1

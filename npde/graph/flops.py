@@ -1,19 +1,34 @@
-"""Floating-point operations of a pointwise expression: + − × ÷ and comparisons count 1, a power by repeated squaring."""
+"""Operations of a pointwise expression: + − × and comparisons count 1, a power by repeated squaring, the rest by `Weights`."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import sympy as sp
 
 from npde.symbolic.operators import AbsoluteValue, Maximum, Minimum, Relu, Step, Where
 
-TRANSCENDENTAL = 10
-"""Operations that one exp, log, tanh, sin, … is taken for."""
 
-CHEAP = (Relu, Step, Minimum, Maximum, AbsoluteValue, Where)
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What one operation counts as: a change of sign; a reciprocal; a square root; exp, log, tanh, sin, …; a choice between two
+    numbers."""
+
+    negation: int
+    reciprocal: int
+    root: int
+    function: int
+    choice: int
 
 
-def operations(expr: sp.Expr) -> int:
-    """Floating-point operations of one evaluation of a pointwise expression."""
+FLOPS = Weights(negation=0, reciprocal=1, root=1, function=10, choice=1)
+"""What `npde explain` counts."""
+
+CHOICES = (Relu, Step, Minimum, Maximum, AbsoluteValue, Where)
+
+
+def operations(expr: sp.Expr, weights: Weights = FLOPS) -> int:
+    """Operations of one evaluation of a pointwise expression."""
     count = 0
     pending = [expr]
     while pending:
@@ -23,13 +38,11 @@ def operations(expr: sp.Expr) -> int:
             case sp.Add():
                 count += len(e.args) - 1
             case sp.Mul():
-                count += len([a for a in e.args if a != -1]) - 1
+                count += sum(weights.negation if a == -1 else 1 for a in e.args) - 1
             case sp.Pow():
-                count += _power(e.exp)
-            case sp.Function() if isinstance(e, CHEAP):
-                count += 1
+                count += _power(e.exp, weights)
             case sp.Function():
-                count += TRANSCENDENTAL
+                count += weights.choice if isinstance(e, CHOICES) else weights.function
             case _ if getattr(e, "is_Relational", False):
                 count += 1
             case _:
@@ -37,9 +50,9 @@ def operations(expr: sp.Expr) -> int:
     return count
 
 
-def _power(exponent: sp.Expr) -> int:
+def _power(exponent: sp.Expr, weights: Weights) -> int:
     if not exponent.is_Integer:
-        return 1 if abs(exponent) == sp.Rational(1, 2) else TRANSCENDENTAL
+        return weights.root if abs(exponent) == sp.Rational(1, 2) else weights.function
     n = abs(int(exponent))
     multiplications = max(n.bit_length() - 1, 0) + max(n.bit_count() - 1, 0)
-    return multiplications + (1 if exponent < 0 else 0)
+    return multiplications + (weights.reciprocal if exponent < 0 else 0)

@@ -1,4 +1,4 @@
-"""Operations of expressions, and of whole steps."""
+"""Operations of expressions, weighed by how long a processor takes for them, and of whole steps."""
 
 from __future__ import annotations
 
@@ -6,30 +6,18 @@ from math import prod
 
 import sympy as sp
 
+from npde.graph import flops
+from npde.graph.flops import Weights
 from npde.native.program import Program
 from npde.native.values import Box, Correlation, KernelGradient, Map, MatrixGradient, Product, Total
 
-FUNCTION = 20
-"""Operations that an elementary function counts as."""
+LONG = Weights(negation=1, reciprocal=8, root=8, function=20, choice=1)
+"""A division or a root takes as long as eight products, a function of the C library as long as twenty."""
 
 
 def operations(expression: sp.Expr) -> int:
-    """Operations of an expression, elementary functions as `FUNCTION`."""
-    total = 0
-    for node in sp.preorder_traversal(expression):
-        match node:
-            case sp.Add() | sp.Mul():
-                total += len(node.args) - 1
-            case sp.Pow():
-                exponent = node.exp
-                total += (abs(int(exponent)).bit_length() if exponent.is_Integer else FUNCTION) + (
-                    8 if exponent.is_negative else 0
-                )
-            case sp.Function():
-                total += FUNCTION
-            case _:
-                pass
-    return total
+    """Products and sums that take as long as an expression."""
+    return flops.operations(expression, LONG)
 
 
 def work(program: Program) -> int:
