@@ -18,6 +18,7 @@ from npde.native.kernels import lower
 from npde.native.live import NativeModule
 from npde.native.lowering import Unfit
 from npde.native.runtime import REAL, RUNTIMES, Runtime
+from npde.native.samples import are_side_by_side
 
 
 class BackendError(NpdeError):
@@ -41,6 +42,10 @@ class Choice:
 WORTH_BUILDING = 2**25
 """Cells times steps of a march from which "auto" builds kernels: about what the emitted loop does while they are built."""
 
+WORTH_BUILDING_STEPS = 2**10
+"""The same without space, in steps: of so many the emitted loop takes the gradient while kernels for it are built. What a step
+costs there is not arithmetic but Python, whatever the number of samples."""
+
 TOLD: set[str] = set()
 """Why there are no kernels, as far as a warning said it: once a process."""
 
@@ -55,9 +60,8 @@ def choose(
     """
     try:
         if backend == "auto":
-            work = math.prod(graph.scheme.grid.shape) * graph.scheme.steps
-            if work < WORTH_BUILDING:
-                return Choice("torch", f"{work} cells times steps are done before kernels are built", None)
+            if too_short := _too_short(graph):
+                return Choice("torch", f"{too_short} are done before kernels are built", None)
             if any(isinstance(node.layer, Dense) for block in graph.blocks for node in block.nodes):
                 return Choice("torch", "torch multiplies by dense matrices faster, for all samples at once", None)
         return Choice(
@@ -74,6 +78,15 @@ def choose(
             TOLD.add(error.reason)
             warnings.warn(f"No native kernels can be built, so torch marches: {error.reason}", stacklevel=4)
         return Choice("torch", error.reason, None)
+
+
+def _too_short(graph: LayerGraph) -> str:
+    """How much a march is, where that is less than kernels are worth."""
+    steps = graph.scheme.steps
+    if are_side_by_side(graph):
+        return f"{steps} steps" if steps < WORTH_BUILDING_STEPS else ""
+    work = math.prod(graph.scheme.grid.shape) * steps
+    return f"{work} cells times steps" if work < WORTH_BUILDING else ""
 
 
 def _runtime(graph: LayerGraph, device: torch.device | None, dtype: torch.dtype | None) -> Runtime:

@@ -13,6 +13,7 @@ from npde.native.normal import normalized, normalized_adjoint
 from npde.native.program import Program
 from npde.native.program import text as program_text
 from npde.native.reverse import reverse
+from npde.native.samples import SAMPLES, are_side_by_side, blocked
 from npde.native.schedule import schedule, schedule_adjoint
 from npde.native.values import Argument
 
@@ -35,6 +36,19 @@ class Kernels:
     def carried(self) -> int:
         """Channels that the loop carries."""
         return self.programs[0].carried
+
+    @property
+    def are_side_by_side(self) -> bool:
+        """Whether the cells of kernels are samples."""
+        return are_side_by_side(self.graph)
+
+    def marched(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of states [B, C, *grid] as kernels take them."""
+        return blocked(shape) if self.are_side_by_side else shape
+
+    def extents(self, argument: Argument) -> tuple[int, ...]:
+        """Entries of an argument along each axis of the grid, before samples are put side by side."""
+        return () if self.are_side_by_side else argument.extents
 
     def forward(self, real: Real) -> CFile:
         """The C file of the march."""
@@ -61,7 +75,14 @@ class Kernels:
         problem = scheme.system.problem
         equations = " ".join(" ".join(problem.source.snippet(e.span).split()) for e in problem.equations)
         title = f"{self.graph.name}, {scheme.name}: {equations}".replace("*/", "* /").replace("/*", "/ *")
-        return c_file(title, programs, real, float(scheme.dt), self.channels, wanted)
+        return c_file(title, self._loops, programs, real, float(scheme.dt), self.channels, wanted)
+
+    @property
+    def _loops(self) -> str:
+        """What kernels loop over."""
+        if self.are_side_by_side:
+            return f"{SAMPLES} samples side by side, which are called cells"
+        return f"a grid of {' x '.join(map(str, self.graph.scheme.grid.shape))} cells"
 
     def text(self) -> str:
         """The programs for people, the adjoint for all arguments included."""
@@ -115,4 +136,5 @@ def summary(graph: LayerGraph) -> str:
     sweeps = sum(len(phase.sweeps) for phase in program.phases)
     temporaries = sum(b.role == "temporary" for b in program.buffers)
     between = f", {temporaries} array{'s' * (temporaries != 1)} in between" if temporaries else ""
-    return f"a step is {sweeps} sweep{'s' * (sweeps != 1)} over the grid{between}"
+    over = f"{SAMPLES} samples side by side" if are_side_by_side(graph) else "the grid"
+    return f"a step is {sweeps} sweep{'s' * (sweeps != 1)} over {over}{between}"

@@ -93,11 +93,11 @@ class NativeModule(LiveModule):
                 value[:1] = 0.5
             case _:
                 value = getattr(sequence, argument.name)[:steps]
-        extents = argument.extents
+        extents = self._npde.backend.runtime.kernels.extents(argument)  # type: ignore[union-attr]
         rows = value.shape[0] if argument.per_step else 1
         if argument.batch:
             samples = value.shape[1 if argument.per_step else 0]
-            return value.expand(*value.shape[: -len(extents)], *extents).reshape(
+            return value.expand(*value.shape[: value.dim() - len(extents)], *extents).reshape(
                 rows, samples, argument.elements, *extents
             )
         if value.numel() != rows * argument.elements * math.prod(extents):

@@ -39,8 +39,9 @@ from npde.graph.layers import (
     Weight,
 )
 from npde.graph.names import exact
-from npde.native.lowering_sums import WRITTEN_OUT, WRITTEN_OUT_CELL, SumLowering
+from npde.native.lowering_sums import WRITTEN_OUT, SumLowering
 from npde.native.lowering_walls import Channel, channel_of
+from npde.native.samples import cells
 from npde.native.values import Argument, Box, Shift, State, Values, join_boxes
 from npde.native.values import Unfit as Unfit
 from npde.symbolic import operators as op
@@ -60,7 +61,7 @@ def lower_step(graph: LayerGraph, name: str, arguments: list[Argument]) -> Step:
     Raises:
         Unfit: a layer has no native form.
     """
-    return Lowering(graph, Values(graph.scheme.grid.shape, arguments)).step(name)
+    return Lowering(graph, Values(cells(graph), arguments)).step(name)
 
 
 class Lowering(SumLowering):
@@ -70,8 +71,6 @@ class Lowering(SumLowering):
 
     def check(self) -> None:
         """Raises Unfit where the grid has no native form."""
-        if not self.values.dimension:
-            raise Unfit("there is no space coordinate")
         if any(a.cells < 2 for a in self.graph.scheme.grid.axes):
             raise Unfit("an axis has one cell")
 
@@ -173,7 +172,7 @@ class Lowering(SumLowering):
         argument = Argument(kind, name, count * stages, box, node.shape.batch, per_step)  # type: ignore[arg-type]
         number = self.values.argument(argument)
         offset = stage * count if stages > 1 else 0
-        most = WRITTEN_OUT if kernel else WRITTEN_OUT_CELL
+        most = WRITTEN_OUT if kernel else self._written_out
         if elements is not None and argument.is_scalar and (elements > most or name in self._matrices):
             return (self.values.element(number, offset, name),)  # a table, known by its first entry
         label = name if count == 1 else f"{name}_"
@@ -223,7 +222,7 @@ class Lowering(SumLowering):
         weight = self.values.argument(Argument("parameter", f"{layer}.weight", rows * columns, nowhere, False, False))
         bias = self.values.argument(Argument("parameter", f"{layer}.bias", rows, nowhere, False, False))
         here, names = self.values.here, [f"{name}_{n}" for n in range(rows)]
-        if rows * columns > WRITTEN_OUT_CELL:
+        if rows * columns > self._written_out:
             summed = self._rows(self.values.element(weight, 0, "w"), tuple(features), box, names, (here,))
         else:
             entries = [self.values.element(weight, k, f"w_{k // columns}_{k % columns}") for k in range(rows * columns)]
@@ -324,5 +323,6 @@ _LAYERS = {
     "SolveLayer": "an implicit solve", "KrylovSolve": "an implicit solve", "NewtonLayer": "Newton's method",
     "SpectralLayer": "a spectral layer", "SparseAffine": "a sparse matrix (mlp)", "Flatten": "a state in one row (mlp)",
     "CircularConvolution": "a convolution by FFT", "KernelMatrix": "a matrix that changes within a step",
+    "AdaptiveStep": "a step that follows the error",
     "RegionIntegrals": "a sum over regions", "Noise": "noise", "ReadOut": "a read-out", "Factorization": "an implicit solve",
 }  # fmt: skip

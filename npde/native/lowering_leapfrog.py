@@ -16,6 +16,7 @@ from npde.graph.expression_blocks import DT
 from npde.graph.graph import LayerGraph
 from npde.native.lowering import Lowering, Step
 from npde.native.lowering_walls import Channel
+from npde.native.samples import cells
 from npde.native.values import Argument, Correlation, Element, Product, State, Values, operands
 
 
@@ -27,7 +28,7 @@ def chain(graph: LayerGraph, arguments: list[Argument]) -> dict[str, Step] | Non
         return None
     found = {}
     for name in ("step", "finish"):
-        links = _Links(graph, Values(graph.scheme.grid.shape, arguments), scheme)
+        links = _Links(graph, Values(cells(graph), arguments), scheme)
         if not links.meet():
             return None
         found[name] = links.link() if name == "step" else links.finish()

@@ -10,6 +10,7 @@ import sympy as sp
 from npde.graph.graph import Node, Region
 from npde.graph.layers import ConvolutionAdjoint, Reduction
 from npde.native.lowering_walls import Channel, WallLowering, channel_of
+from npde.native.samples import are_side_by_side
 from npde.native.values import Box, Correlation, Element, Fold, Product, Shift, Total, Unfit
 
 WRITTEN_OUT = 40
@@ -22,6 +23,11 @@ WRITTEN_OUT_CELL = 300
 class SumLowering(WallLowering):
     """Layers that are sums of products."""
 
+    @property
+    def _written_out(self) -> int:
+        """The most weights of a layer within a cell that are written out. Where samples are cells, what it reads are arrays."""
+        return WRITTEN_OUT if are_side_by_side(self.graph) else WRITTEN_OUT_CELL
+
     # --- where --------------------------------------------------------------------------------------------------------
 
     def _channels(self, node: Node) -> range:
@@ -31,6 +37,8 @@ class SumLowering(WallLowering):
         return node.name if node.shape.channels == 1 else f"{node.name}_{channel}"
 
     def _box(self, node: Node) -> Box:
+        if are_side_by_side(self.graph):
+            return self.values.interior if node.shape.batch else (None,)
         return self._region_box(node.region, tuple(e > 1 for e in node.shape.extents))
 
     def _region_box(self, region: Region, varies: tuple[bool, ...]) -> Box:

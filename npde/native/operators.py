@@ -44,11 +44,12 @@ def _(
     keep: int,
     slots: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    carried = runtime.runtime(key).kernels.carried
+    kernels = runtime.runtime(key).kernels
+    kept = runtime.saved_shape(kernels.marched(tuple(state.shape)), steps, keep, kernels.carried)
     return (
         state.new_empty(state.shape),
         state.new_empty(runtime.frames_shape(state, steps, every)),
-        state.new_empty(runtime.saved_shape(state, steps, keep, carried)),
+        state.new_empty(kept),
     )
 
 

@@ -20,6 +20,7 @@ from npde.native.arena import Arena
 from npde.native.c_driver import CFile
 from npde.native.c_expression import Real
 from npde.native.kernels import Kernels
+from npde.native.packing import packed, packed_arguments, unpacked
 from npde.native.segments import Costs, Plan, fastest, least, usual
 from npde.native.sharing import Share
 from npde.native.values import Unfit
@@ -83,6 +84,7 @@ class Runtime:
         self, shape: tuple[int, ...], dtype: torch.dtype, wanted: frozenset[int], steps: int, every: int
     ) -> tuple[Costs, int]:
         """Bytes of what a plan may choose of, and of all else that a march and its gradient add beside their arguments."""
+        shape = self.kernels.marched(shape)
         file, library = self.backward(dtype, wanted)
         count, _ = self.teams(file, library, shape[0], steps, dtype)
         carried, number = self.kernels.carried, dtype.itemsize
@@ -206,13 +208,22 @@ def march(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The last state, frames [B, steps // every + 1, C, *grid], and the carry at every `keep`-th step."""
     made = runtime(key)
+    if made.kernels.are_side_by_side:
+        batch, given = state.shape[0], packed_arguments(made.kernels.arguments, arguments)
+        final, frames, saved = _march(made, packed(state, 0), given, steps, every, keep)
+        return unpacked(final, 0, batch), unpacked(frames, 0, batch) if every else frames, saved
+    return _march(made, state.contiguous(), [a.contiguous() for a in arguments], steps, every, keep)
+
+
+def _march(
+    made: Runtime, state: Tensor, given: list[Tensor], steps: int, every: int, keep: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """`march` of contiguous tensors as kernels take them."""
     file, library = made.forward(state.dtype)
     batch, grid = state.shape[0], state.shape[2:]
-    state = state.contiguous()
-    given = [a.contiguous() for a in arguments]
     final = torch.empty_like(state)
     frames = state.new_empty(frames_shape(state, steps, every))
-    saved = _lasting(made.arena, saved_shape(state, steps, keep, made.kernels.carried), state.dtype)
+    saved = _lasting(made.arena, saved_shape(state.shape, steps, keep, made.kernels.carried), state.dtype)
     if batch == 0 or math.prod(grid) == 0:
         return final, frames, saved
     count, size = made.teams(file, library, batch, steps, state.dtype)
@@ -234,10 +245,27 @@ def march_back(
     if steps == 0:
         state_bar = final_bar + frames_bar[:, 0] if every else final_bar.clone()
         return [state_bar, *(torch.zeros_like(arguments[k]) for k in wanted)]
+    saved = saved.contiguous()
+    if made.kernels.are_side_by_side:
+        batch, of = final_bar.shape[0], made.kernels.arguments
+        bars = packed(final_bar, 0, repeats=False), packed(frames_bar, 0, repeats=False) if every else frames_bar
+        given = packed_arguments(of, arguments)
+        state_bar, *found = _march_back(made, saved, *bars, given, wanted, steps, every, keep, slots)
+        gradients = [unpacked(g, 1, batch) if of[k].batch else g[..., 0] for k, g in zip(wanted, found, strict=True)]
+        return [unpacked(state_bar, 0, batch), *gradients]
+    given = [a.contiguous() for a in arguments]
+    return _march_back(
+        made, saved, final_bar.contiguous(), frames_bar.contiguous(), given, wanted, steps, every, keep, slots
+    )
+
+
+def _march_back(
+    made: Runtime, saved: Tensor, final_bar: Tensor, frames_bar: Tensor, given: list[Tensor], wanted: list[int],
+    steps: int, every: int, keep: int, slots: int,
+) -> list[Tensor]:  # fmt: skip
+    """`march_back` of contiguous tensors as kernels take them."""
     file, library = made.backward(final_bar.dtype, frozenset(wanted))
     batch = final_bar.shape[0]
-    final_bar, frames_bar, saved = final_bar.contiguous(), frames_bar.contiguous(), saved.contiguous()
-    given = [a.contiguous() for a in arguments]
     state_bar = torch.empty_like(final_bar)
     count, size = made.teams(file, library, batch, steps, final_bar.dtype)
     found = {k: torch.empty_like(given[k]) for k in sorted(wanted)}
@@ -255,9 +283,9 @@ def frames_shape(state: Tensor, steps: int, every: int) -> tuple[int, ...]:
     return (state.shape[0], steps // every + 1, *state.shape[1:]) if every else (0,)
 
 
-def saved_shape(state: Tensor, steps: int, keep: int, carried: int) -> tuple[int, ...]:
-    """[segments, B, carried, *grid], empty if nothing is kept."""
-    return (-(-steps // keep), state.shape[0], carried, *state.shape[2:]) if keep else (0,)
+def saved_shape(shape: tuple[int, ...], steps: int, keep: int, carried: int) -> tuple[int, ...]:
+    """[segments, B, carried, *grid] for states of a shape, empty if nothing is kept."""
+    return (-(-steps // keep), shape[0], carried, *shape[2:]) if keep else (0,)
 
 
 def _lasting(arena: Arena, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
