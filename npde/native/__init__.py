@@ -4,6 +4,7 @@ compiler   which compiler there is, and which flags it takes
 cache      where built kernels lie, safe under races, kills and read-only homes
 build      C source -> loaded shared object
 
+samples    what kernels loop over: the cells of a grid, or samples side by side; `packing` puts them so
 values     what a step computes, one channel at a time; `lowering` makes them of a graph, `normal` writes polynomials with fewer
            operations, `reverse` makes gradients;
            `lowering_leapfrog` merges kicks

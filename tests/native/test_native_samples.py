@@ -93,7 +93,7 @@ def test_vectors_matrices_closures_and_complex_fields(network: str, quick_builds
         assert worst(torch_net, native_net, steps=5, every=2, batch=batch) == {}
 
 
-def test_numbers_of_more_than_two_blocks_are_summed_alike_by_any_number_of_threads(quick_builds: None) -> None:  # noqa: F811
+def test_gradients_of_numbers_are_the_same_again_for_any_number_of_threads(quick_builds: None) -> None:  # noqa: F811
     _, net = pair(OSCILLATOR)
     batch = 5 * SAMPLES - 3
     state = 1 + torch.rand(batch, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -101,13 +101,15 @@ def test_numbers_of_more_than_two_blocks_are_summed_alike_by_any_number_of_threa
     before = torch.get_num_threads()
     found = []
     try:
-        for threads in (1, 2, 3):
+        for threads in (1, 2, 2, 3, 3):
             torch.set_num_threads(threads)
             found.append(torch.autograd.grad(net.march(state=state, **inputs).square().sum(), [net.raw_w, net.k]))
     finally:
         torch.set_num_threads(before)
-    for other in found[1:]:
-        assert all(torch.equal(a, b) for a, b in zip(found[0], other, strict=True))
+    for first, second in ((1, 2), (3, 4)):
+        assert all(torch.equal(a, b) for a, b in zip(found[first], found[second], strict=True))
+        for a, b in zip(found[0], found[first], strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-13, atol=0)
 
 
 def test_single_precision(quick_builds: None, one_thread: None) -> None:  # noqa: F811
@@ -148,6 +150,7 @@ def test_states_that_are_the_same_for_all_samples_and_states_that_are_not(quick_
         torch.testing.assert_close(native_net.march(state=state, **inputs), expected, rtol=1e-12, atol=0)
     nobody = native_net.march(state=given[:0], s=inputs["s"][:0], amplitude=inputs["amplitude"][:0])
     assert nobody.shape == (0, 2)
+    assert torch.autograd.grad(nobody.sum(), [native_net.raw_w]) == (torch.zeros((), dtype=torch.float64),)
     assert torch.equal(native_net.march(state=given, **inputs, steps=0), given)
 
 

@@ -53,8 +53,22 @@ grid x: 5, y: 19
 march heun, steps: 3
 network cnn
 '''
+PLAIN = '''model m
+coordinates t in [0, 1]
+field h[9](t), z(t) complex
+learn A[9, 9], B[9, 2], b[9] = 0.1, k(t) = 0.2
+learn f(a) = mlp(8, 8, tanh)
+input s[2](t), q
+dt(h) = -h + tanh(A@h + B@s + b) + k*sin(t)*f(h[0])
+i*dt(z) = q*z + abs(z)^2*z
+initial h = 0.1
+initial z = 1
+march ab2, steps: 6
+'''
 torch.set_num_threads(2)
 sharing.WAKE = sharing.BARRIER = 0.0
+for batch in (1, 70):
+    assert worst(*pair(PLAIN), steps=5, every=2, batch=batch) == {}
 for batch in (1, 3):
     assert worst(*pair(SUMS), steps=3, every=2, batch=batch) == {}
 for text in (WALLS, WALLS.replace("boundary x: periodic", "boundary x = 0: u = 0, v = 0\\nboundary x = 1: u = 1, dn(v) = 0")):

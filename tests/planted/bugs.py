@@ -77,6 +77,8 @@ BUGS = (
         ("tests/emit/test_emit_steady.py", "-k", "separate and interpreter")),
     Bug("waves inverted that odd images lack", "emit/march_helpers.py", "wave != 0 if signs[0] < 0", "wave >= 0 if signs[0] < 0",
         ("tests/emit/test_emit_steady.py", "-k", "do_not_occur")),
+    Bug("places without a sample are zero", "native/packing.py", "more = last if repeats", "more = 0 * last if repeats",
+        ("tests/native/test_native_samples.py", "-k", "places or packing")),
     # --- files and training -------------------------------------------------------------------------------------------
     Bug("times of outputs begin at zero", "files/trajectory.py", 'self._times(0 if end == "begin" else 1, 1, count)',
         "self._times(0, 1, count)", ("tests/files/test_files_trajectory.py",)),
