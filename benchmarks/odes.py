@@ -2,9 +2,9 @@
 
     python -m benchmarks.odes [--batches 1,64,4096] [--steps 1000]
 
-Contestants take turns; the fastest call of each counts. "compiled by hand" is one step as a person would write it, compiled by torch
-and looped over in Python; "compile=True" is npde's emitted step, compiled. All results are compared with torch's in float64 first.
-float32, as many threads as torch takes. Writes `benchmarks/results/odes.md`.
+Contestants take turns; the fastest call of each counts. "compiled by hand" is one step as a person would write it, compiled by
+torch and looped over in Python; "compile=True" is npde's emitted step, compiled. All results are compared with torch's in float64
+first. float32, as many threads as torch takes. Writes `benchmarks/results/odes.md`.
 """
 
 from __future__ import annotations

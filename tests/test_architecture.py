@@ -27,7 +27,8 @@ AROUND = {
 
 TORCH = ("npde/train/", "npde/emit/live.py", "npde/emit/recurrent.py", "npde/emit/refusal.py", "npde/emit/rollout.py",
          "npde/simulate.py", "npde/files/pretrained.py",
-         "npde/native/choose.py", "npde/native/live.py", "npde/native/operators.py", "npde/native/runtime.py",
+         "npde/native/choose.py", "npde/native/live.py", "npde/native/operators.py", "npde/native/packing.py",
+         "npde/native/runtime.py",
          "npde/api.py", "npde/cli/", "npde/analysis/budget.py", "npde/analysis/footprint.py", "npde/analysis/admission.py",
          "npde/analysis/watched.py")  # fmt: skip
 """Where torch may be imported: training, and where a live module is made or run."""
