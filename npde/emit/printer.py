@@ -96,8 +96,10 @@ class Printer:
             case sp.sech():
                 return f"1 / {self._call(sp.cosh(expr.args[0], evaluate=False))}", PRODUCT
             case Relational():
-                operator = RELATIONS[type(expr)]
-                return f"{self.text(expr.args[0], SUM)} {operator} {self.text(expr.args[1], SUM)}", 0
+                left, right = expr.args
+                numbers = self.is_constant(left) and self.is_constant(right)  # an array must come of them, no truth of Python's
+                first = self._array(left) if numbers else self.text(left, SUM)
+                return f"{first} {RELATIONS[type(expr)]} {self.text(right, SUM)}", 0
             case sp.Function():
                 return self._call(expr), ATOM
             case _:

@@ -12,9 +12,9 @@ from tests.comparison import as_arrays, compiled, difference, perturb, physical,
 from tests.reference.interpreter import interpret, outputs
 
 OPERANDS = (
-    "0.7", "k", "D", "r", "x", "t", "V", "Vt", "a", "at", "s", "sx", "st", "u", "D*x", "s*u", "u*V", "x*t", "st*x",
+    "0.7", "k", "sqrt(k)", "D", "r", "x", "t", "V", "Vt", "a", "at", "s", "sx", "st", "u", "D*x", "s*u", "u*V", "x*t", "st*x",
 )  # fmt: skip
-"""A number, constants, learned and given scalars, functions, arrays and fields, alone and together."""
+"""A number, constants (rational and not), learned and given scalars, functions, arrays and fields, alone and together."""
 IN_THE_PLANE = (*OPERANDS, "y", "Vxy", "axy", "sxy", "x*y", "a*y", "sx*y", "V*axy")
 
 DECLARED = """
