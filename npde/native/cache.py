@@ -50,8 +50,13 @@ class Cache:
 
     def sizes(self) -> tuple[int, int]:
         """Number of kernels, and bytes of everything in the folder."""
-        files = [p for p in self.folder.rglob("*") if p.is_file()]
-        return sum(p.name == KERNEL for p in files), sum(p.stat().st_size for p in files)
+        count = size = 0
+        for folder, _, files in os.walk(self.folder):  # others build meanwhile: what is gone is not counted
+            for file in files:
+                with suppress(OSError):
+                    size += os.stat(os.path.join(folder, file)).st_size
+                    count += file == KERNEL
+        return count, size
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:

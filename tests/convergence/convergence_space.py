@@ -348,7 +348,7 @@ OPERATORS: Mapping[str, Operator] = MappingProxyType({
     "nested alone": Operator((f"dx(({text(RIPPLE)})*dx(u))",), lambda u: slope(RIPPLE * slope(u)), IMPLICIT, (1,), (2, 4),
                              (), title="dx(a(x)*dx(u))"),
     "third": Operator(("d(u, x, 3) + dxx(u)",), lambda u: slope(u, 3) + slope(u, 2), IMPLICIT, (1,), ()),
-    "fourth": Operator(("-d(u, x, 4)",), lambda u: -slope(u, 4), IMPLICIT, (1,), ()),
+    "fourth": Operator(("-d(u, x, 4)",), lambda u: -slope(u, 4), IMPLICIT, (1,), (), sizes=(18, 27, 40, 60)),
     "bilaplacian": Operator(("-1/10*lap(lap(u))",), lambda u: -lap(lap(u)) / 10, IMPLICIT, (1, 2), ()),
     "beam": Operator(("-d(u, x, 4)/100",), lambda u: -slope(u, 4) / 100, IMPLICIT, (1,), periodic=(), ends=tuple(PLATES)),
     "plate": Operator(("-lap(lap(u))/100",), lambda u: -lap(lap(u)) / 100, IMPLICIT, (2,), (2, 4), (), finer=True,
