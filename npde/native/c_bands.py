@@ -34,7 +34,8 @@ BANDS = """
 static long steps_in(long cache, long row) { return (cache / row - AT_ONCE - 2 * REACH) / (PHASES * BEHIND); }
 
 /* Steps that are marched while rows are in the cache; 0: one after the other. `depth` < 0 asks for what suits the caches: half of a
- * core's own one, or a quarter of its share of the common one, where a few steps save most of what memory costs. */
+ * core's own one; at least two if the common one holds the state, where planes are fetched ahead; else a quarter of its share of
+ * that, where a few steps save most of what memory costs. */
 static long band_depth(long depth, long steps, int size)
 {
     long own = 1 << 20, common = 0, arrays = ARRAYS;
@@ -47,7 +48,8 @@ static long band_depth(long depth, long steps, int size)
         for (int k = 0; k < POOLED; ++k) arrays += pool_rows[k] == ROW;
         const long row = arrays * ROW * (long)sizeof(T), slow = steps_in(common / size / 4, row);
         depth = steps_in(own / 2, row);
-        if (depth < FEW) depth = slow < FEW ? slow : FEW;
+        if (depth < FEW && row * ROWS < common / 4 * 3) depth = depth > 2 ? depth : 2;
+        else if (depth < FEW) depth = slow < FEW ? slow : FEW;
         if (depth > most * 3 / 16) depth = most * 3 / 16; /* a sixth is computed twice */
         if (size == 1 && row * ROWS < own / 4 * 3) depth = 0;
     }
