@@ -91,7 +91,7 @@ def report(kernels: dict[str, Any], scaling: dict[str, Any] | None) -> list[str]
         "# Ratios", "",
         f"{kernels['machine']}, float32, torch {kernels['torch']}, load {kernels['load']}; best of the runs. In brackets: the "
         "goal, where it is missed.",
-        "", *table(kernels), "",
+        *([kernels["note"]] if "note" in kernels else []), "", *table(kernels), "",
     ]  # fmt: skip
     share = memory(kernels["rows"])
     if share is not None:
