@@ -57,7 +57,7 @@ BOMBS: dict[str, str | bytes] = {
     "adjoints": term("adjoint(" * 190 + "u" + ")" * 190),
     "indices": term("u" + "[0]" * 10_000),
     "indices within indices": term("u[" * 10_000 + "0" + "]" * 10_000),
-    "vectors": term("[" + ", ".join(["u"] * 20_000) + "]"),
+    "vectors": term("[" + ", ".join(["u"] * 16_000) + "]"),
     "vectors within vectors": term("[" * 190 + "u" + "]" * 190),
     "laplacians": term("lap(" * 190 + "u" + ")" * 190),
     "gradients": term("grad(" * 190 + "u" + ")" * 190),
