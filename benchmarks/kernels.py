@@ -6,8 +6,8 @@
 
 Each contestant has a process of its own, with the settings that its users have. Its result is compared with a float64 reference
 first. Then they run by turns; the table shows the median and the best of the runs, in billions of grid-point steps a second, and
-the share of what copying memory of the same size allows. Tables and plots go to `benchmarks/results`, and `kernels.json` holds
-every run.
+the share of what copying memory of the same size allows. Tables and plots go to `benchmarks/results`, and `kernels.json` has their
+numbers.
 """
 
 from __future__ import annotations

@@ -30,9 +30,7 @@ class Answers:
             match name:
                 case "newton_step" | "newton_krylov_step":
                     return float(done < NEWTON - 1)
-                case (
-                    "error_size"
-                ):  # of an adaptive step: accepted, and the next one is longer, so that the end is reached
+                case "error_size":  # of an adaptive step: accepted, the next one is longer, and the end is reached
                     return 1e-3
                 case _:
                     return 0.5  # a residual

@@ -97,10 +97,9 @@ class Printer:
                 return f"1 / {self._call(sp.cosh(expr.args[0], evaluate=False))}", PRODUCT
             case Relational():
                 left, right = expr.args
-                numbers = self.is_constant(left) and self.is_constant(
-                    right
-                )  # an array must come of them, no truth of Python's
-                first = self._array(left) if numbers else self.text(left, SUM)
+                # Of two numbers an array must come, no truth of Python's.
+                are_numbers = self.is_constant(left) and self.is_constant(right)
+                first = self._array(left) if are_numbers else self.text(left, SUM)
                 return f"{first} {RELATIONS[type(expr)]} {self.text(right, SUM)}", 0
             case sp.Function():
                 return self._call(expr), ATOM
