@@ -9,7 +9,7 @@ AXES_NEEDS: dict[str, tuple[str, ...]] = {
     "axis_parts": ("diagonals",),
     "factor_axes": ("axis_parts", "coupled", "summed", "along_axes"),
     "nearest_axes": ("axis_parts", "coupled", "summed"),
-    "axes_preconditioner": ("nearest_axes", "solve_axes"),
+    "approximate_inverse": ("solve_axes",),
     "solve_axes": ("along_axes",),
 }
 """Helpers that call other helpers."""
@@ -153,18 +153,8 @@ def nearest_axes(
     return (*inverses, *(v for _, v in found), 1 / total)
 '''
 
-AXES["axes_preconditioner"] = '''
-def axes_preconditioner(
-    apply: Callable[[Tensor], Tensor],
-    channels: int,
-    grid: tuple[int, ...],
-    reach: tuple[int, ...],
-    periodic: tuple[bool, ...],
-    unit: Tensor,
-    pairs: bool = False,
-) -> Callable[..., Tensor]:
-    """b -> the solution of the sum over the axes that is closest to a linear map of [P, C, *grid], see `nearest_axes`."""
-    with torch.no_grad():
-        factors = nearest_axes(apply, channels, grid, reach, periodic, unit, pairs)
+AXES["approximate_inverse"] = '''
+def approximate_inverse(factors: tuple[Tensor, ...]) -> Callable[..., Tensor]:
+    """b -> the solution of what was factored, by `nearest_axes` for instance; or that of the adjoint."""
     return lambda v, adjoint=False: solve_axes(factors, v, adjoint)
 '''

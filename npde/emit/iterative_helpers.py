@@ -15,7 +15,7 @@ ITERATIVE_NEEDS: dict[str, tuple[str, ...]] = {
     "gmres": ("NotConverged", "products", "norms"),
     "norms": ("products",),
     "factor_jacobian": ("derivative", "factor_lines", "solve_lines"),
-    "jacobian_preconditioner": ("derivative", "axes_preconditioner"),
+    "jacobian_preconditioner": ("derivative", "nearest_axes", "approximate_inverse"),
     "main_diagonal": ("diagonals",),
     "multigrid_levels": ("diagonals", "neighborhood", "prolong", "restrict"),
     "v_cycle": ("prolong", "restrict"),
@@ -143,13 +143,15 @@ def jacobian_preconditioner(
     reach: tuple[int, ...],
     periodic: tuple[bool, ...],
 ) -> Callable[..., Tensor]:
-    """`axes_preconditioner` of the Jacobian of F at `state`, its mean over the samples."""
+    """That of `nearest_axes` of the Jacobian of F at `state`, its mean over the samples."""
     along = derivative(residual, state)
 
     def apply(value: Tensor) -> Tensor:
         return torch.func.vmap(lambda v: along(v.expand_as(state)).mean(0))(value)
 
-    return axes_preconditioner(apply, state.shape[1], tuple(state.shape[2:]), reach, periodic, state.new_ones(()))
+    grid, unit = tuple(state.shape[2:]), state.new_ones(())
+    with torch.no_grad():
+        return approximate_inverse(nearest_axes(apply, state.shape[1], grid, reach, periodic, unit))
 '''
 
 ITERATIVE["conjugate_gradients"] = '''

@@ -123,7 +123,7 @@ class SolveEmitter(WallEmitter):
         options = ", symmetric=True" if layer.solve.method == "cg" else ""
         if layer.solve.preconditioned:
             near, *more = more
-            options += f", near=lambda v, adjoint=False: {self._helper('solve_axes')}({near}, v, adjoint)"
+            options += f", near={self._helper('approximate_inverse')}({near})"
         helper = self._helper("krylov_step")
         call = f"{helper}({method}, {self._implicit_map(layer, more)}, {right}, {numbers}{options})"
         self.writer.assign(node.name, call)

@@ -105,11 +105,12 @@ class SteadyEmitter(SolveEmitter):
             apply = f"lambda v: {each}.unflatten(1, (-1, {layer.channels})).mean(1)"
         arguments = f"{layer.channels}, {grid!r}, {solve.reach!r}, {layer.periodic!r}, self.unit"
         pairs = ", pairs=True" if solve.is_complex else ""
-        self.writer.assign("near", f"{self._helper('axes_preconditioner')}({apply}, {arguments}{pairs})")
+        factors = f"{self._helper('frozen')}(lambda: {self._helper('nearest_axes')}({apply}, {arguments}{pairs}))"
+        self.writer.assign("near", f"{self._helper('approximate_inverse')}({factors})")
         return ", near", ", near" if solve.method == "cg" else ", lambda v: near(v, adjoint=True)"
 
     def _newton(self, node: Node, layer: IterativeSolve, state: str) -> None:
-        w, solve = self.writer, layer.solve
+        w, solve, near = self.writer, layer.solve, ""
         newton, implicit = self._helper("newton"), self._helper("implicit")
         steps = solve.iterations if not solve.is_krylov else NEWTON_STEPS
         if solve.is_krylov:
@@ -118,7 +119,8 @@ class SteadyEmitter(SolveEmitter):
             if solve.preconditioned:
                 helper, arguments = self._helper("jacobian_preconditioner"), f"{solve.reach!r}, {layer.periodic!r}"
                 forth = f", {helper}(residual, x, {arguments})"
-                back = f", lambda v: {helper}(residual, found, {arguments})(v, adjoint=True)"
+                near = f"near = {helper}(residual, found, {arguments})"
+                back = ", lambda v: near(v, adjoint=True)"
             step = f"{name}({self._helper('derivative')}(residual, x), b, {numbers}{forth})"
             self._transposed("residual", "found")
             adjoint = f"{name}(transposed, g, {numbers}{back})"
@@ -134,7 +136,14 @@ class SteadyEmitter(SolveEmitter):
         w.line("with torch.no_grad():")
         with w.indented():
             w.assign("found", f"{newton}(residual, step, {state}, {steps}, {solve.tolerance!r})")
-        w.assign(node.name, f"{implicit}(residual, found, lambda g: {adjoint})")
+        w.line()
+        w.line("def back(g: Tensor) -> Tensor:")
+        with w.indented():
+            if near:
+                w.line(near)
+            w.line(f"return {adjoint}")
+        w.line()
+        w.assign(node.name, f"{implicit}(residual, found, back)")
 
     def _function(self, name: str, method: str, block: str) -> None:
         """A block as a function of the state alone."""

@@ -50,6 +50,11 @@ class Kernels:
         """Entries of an argument along each axis of the grid, before samples are put side by side."""
         return () if self.are_side_by_side else argument.extents
 
+    @property
+    def differentiable(self) -> frozenset[int]:
+        """Arguments that are learned or given."""
+        return frozenset(k for k, a in enumerate(self.arguments) if a.kind not in ("time", "coordinate", "kick"))
+
     def forward(self, real: Real) -> CFile:
         """The C file of the march."""
         return self._file(self.programs, real)
@@ -86,10 +91,9 @@ class Kernels:
 
     def text(self) -> str:
         """The programs for people, the adjoint for all arguments included."""
-        wanted = frozenset(k for k, a in enumerate(self.arguments) if a.kind not in ("time", "coordinate", "kick"))
         steps = "\n".join(map(program_text, self.programs))
         try:
-            return steps + "\n" + "\n".join(map(program_text, self.adjoints(wanted)))
+            return steps + "\n" + "\n".join(map(program_text, self.adjoints(self.differentiable)))
         except Unfit as unfit:
             return f"{steps}\nno native kernel for {unfit}\n"
 

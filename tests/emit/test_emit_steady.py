@@ -587,6 +587,24 @@ def test_waves_between_layers_converge_where_plain_iterations_stagnate() -> None
     assert float((found - expected).abs().max()) < 1e-8 * float(expected.abs().max())
 
 
+def test_a_gradient_makes_one_preconditioner() -> None:
+    """However many iterations it takes."""
+    _, net = compiled(CUBIC.format(16))
+    helpers = vars(sys.modules[type(net).__module__])
+    count, made = 0, helpers["jacobian_preconditioner"]
+
+    def counted(*arguments: object) -> object:
+        nonlocal count
+        count += 1
+        return made(*arguments)
+
+    helpers["jacobian_preconditioner"] = counted
+    out = net()
+    count = 0
+    out.square().sum().backward()
+    assert count == 1
+
+
 def test_newton_with_preconditioned_iterations() -> None:
     """States and gradients of the direct solve, by few applications of the Jacobian."""
     found = []

@@ -139,12 +139,6 @@ SIZES = [(4, 16), (5, 3), (6, 17), (7, 8), (9, 19), (11, 40)]
 """Rows beside multiples of a block, lines full, left over and not filled once."""
 
 
-@pytest.fixture
-def quick_builds(monkeypatch: pytest.MonkeyPatch) -> None:
-    load = build.load
-    monkeypatch.setattr(build, "load", lambda source, *, name: load(source, name=name, flags=("-O1",)))
-
-
 def agree(model: str, *, batch: int) -> None:
     """Native and torch, forward, on one thread and two, step by step and time-blocked."""
     torch_net, native_net = pair(model)

@@ -18,7 +18,6 @@ from npde.native.program import Program
 from npde.options import CompileOptions, Overrides
 from npde.source import Source
 from tests.native.native_comparison import pair
-from tests.native.test_native_march import quick_builds  # noqa: F401
 
 MODEL = """model m
 coordinates {axes} in [0, 1], t in [0, 0.001]
@@ -141,7 +140,7 @@ def march(text: str, steps: int, threads: int, depth: int, **grid: int) -> tuple
     return found, expected[: len(found)]
 
 
-def test_what_is_overwritten_too_early_changes_values(monkeypatch: pytest.MonkeyPatch, quick_builds: None) -> None:  # noqa: F811
+def test_what_is_overwritten_too_early_changes_values(monkeypatch: pytest.MonkeyPatch, quick_builds: None) -> None:
     """Diffusion in place is another march: with the check out of the way it is noticed."""
     monkeypatch.setattr(c_driver, "verify", lambda program: None)
     sound = Kernels.forward
@@ -173,7 +172,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_torch_and_kernels_agree(case: str, quick_builds: None) -> None:  # noqa: F811
+def test_torch_and_kernels_agree(case: str, quick_builds: None) -> None:
     text, grid = CASES[case]
     for threads, depth in itertools.product((1, 2), (0, 2, 3, 5)):
         found, expected = march(text, 11, threads, depth, **grid)

@@ -9,7 +9,6 @@ import torch
 
 from npde.emit.rollout import Options
 from tests.native.native_comparison import pair, worst
-from tests.native.test_native_march import one_thread, quick_builds  # noqa: F401
 
 WAVE = """model membrane
 coordinates x in [0, 1], t in [0, 1]
@@ -44,7 +43,7 @@ def programs(net) -> list[str]:  # type: ignore[no-untyped-def]
 
 
 @pytest.mark.parametrize("text", [WAVE, SCHRODINGER], ids=["wave", "schrodinger"])
-def test_states_frames_and_gradients(text: str, quick_builds: None) -> None:  # noqa: F811
+def test_states_frames_and_gradients(text: str, quick_builds: None) -> None:
     torch_net, native_net = pair(text)
     assert programs(native_net) == ["step", "finish"]
     before = torch.get_num_threads()
@@ -59,13 +58,13 @@ def test_states_frames_and_gradients(text: str, quick_builds: None) -> None:  # 
 
 
 @pytest.mark.parametrize("keep", [1, 3, 20])
-def test_segments(keep: int, quick_builds: None, one_thread: None) -> None:  # noqa: F811
+def test_segments(keep: int, quick_builds: None, one_thread: None) -> None:
     torch_net, native_net = pair(WAVE)
     native_net._rollout = Options(every=keep)
     assert worst(torch_net, native_net, steps=9, every=3) == {}
 
 
-def test_bands(quick_builds: None) -> None:  # noqa: F811
+def test_bands(quick_builds: None) -> None:
     _, net = pair(SCHRODINGER)
     runtime = net._npde.backend.runtime  # type: ignore[union-attr]
     state = torch.rand(3, 2, 31, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -92,7 +91,7 @@ def test_bands(quick_builds: None) -> None:  # noqa: F811
         torch.set_num_threads(before)
 
 
-def test_a_chain_has_two_forces_a_step_less_than_before(quick_builds: None) -> None:  # noqa: F811
+def test_a_chain_has_two_forces_a_step_less_than_before(quick_builds: None) -> None:
     """One sweep a step for waves: the force is evaluated once."""
     _, net = pair(WAVE)
     step, finish = net._npde.backend.runtime.kernels.programs  # type: ignore[union-attr]
@@ -101,7 +100,7 @@ def test_a_chain_has_two_forces_a_step_less_than_before(quick_builds: None) -> N
 
 
 @pytest.mark.parametrize("text, free", [(DRIVEN, "none"), (WAVE, "layers")], ids=["input", "released"])
-def test_kicks_that_see_different_forces_stay_apart(text: str, free: str, quick_builds: None) -> None:  # noqa: F811
+def test_kicks_that_see_different_forces_stay_apart(text: str, free: str, quick_builds: None) -> None:
     torch_net, native_net = pair(text, free=free)
     assert programs(native_net) == ["step"]
     assert worst(torch_net, native_net, steps=4, every=2) == {}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import itertools
 import pickle
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -56,21 +55,6 @@ MARCHES = {
     "wave": {"x": 19},
 }
 """Examples with native kernels, and small odd grids for them."""
-
-
-@pytest.fixture
-def quick_builds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Kernels built without optimisation, in half the time: these tests ask whether what is written is right."""
-    load = build.load
-    monkeypatch.setattr(build, "load", lambda source, *, name: load(source, name=name, flags=("-O0",)))
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("example", ["fisher", "heat_source", "wave"])

@@ -19,7 +19,7 @@ from npde.native.runtime import runtime
 from npde.native.segments import Costs, Plan, fastest, least, repeated, usual
 from tests.native.native_comparison import marched, pair, worst
 from tests.native.test_native_leapfrog import WAVE
-from tests.native.test_native_march import FISHER, one_thread, quick_builds  # noqa: F401
+from tests.native.test_native_march import FISHER
 
 # --- plans ------------------------------------------------------------------------------------------------------------
 
@@ -57,7 +57,7 @@ def test_the_fastest_plan_that_fits() -> None:
 
 
 @pytest.mark.parametrize("text", [FISHER, WAVE], ids=["fisher", "wave"])
-def test_gradients_are_the_same_whatever_is_kept(text: str, quick_builds: None, one_thread: None) -> None:  # noqa: F811
+def test_gradients_are_the_same_whatever_is_kept(text: str, quick_builds: None, one_thread: None) -> None:
     torch_net, net = pair(text)
     made = runtime(net._npde.backend.runtime.key)  # type: ignore[union-attr]
     shape = (2, *net.initial_state(1).shape[1:])
@@ -75,7 +75,7 @@ def test_gradients_are_the_same_whatever_is_kept(text: str, quick_builds: None, 
     assert any(p.slots < p.keep for p in plans)
 
 
-def test_a_budget_that_is_too_small_says_what_is_enough(quick_builds: None) -> None:  # noqa: F811
+def test_a_budget_that_is_too_small_says_what_is_enough(quick_builds: None) -> None:
     _, net = pair(FISHER)
     net._rollout = Options(memory=1000)
     with pytest.raises(DiagnosticError, match="N1022") as caught:
@@ -89,7 +89,7 @@ def test_a_budget_that_is_too_small_says_what_is_enough(quick_builds: None) -> N
 # --- memory that is used again ----------------------------------------------------------------------------------------
 
 
-def test_what_a_march_left_in_memory_does_not_matter(quick_builds: None) -> None:  # noqa: F811
+def test_what_a_march_left_in_memory_does_not_matter(quick_builds: None) -> None:
     """Marches of other lengths, of NaN, and with gradients, between two equal ones."""
     torch_net, net = pair(FISHER)
     bad = torch.full((2, 1, 16, 12), torch.nan, dtype=torch.float64).requires_grad_()
@@ -111,7 +111,7 @@ def test_blocks_are_used_again_and_never_shared() -> None:
     assert len(arena.blocks) == 2
 
 
-def test_threads_march_side_by_side(quick_builds: None) -> None:  # noqa: F811
+def test_threads_march_side_by_side(quick_builds: None) -> None:
     _, net = pair(FISHER)
     state = torch.rand(1, 1, 16, 12, dtype=torch.float64)
     with torch.no_grad():
@@ -132,7 +132,7 @@ def test_threads_march_side_by_side(quick_builds: None) -> None:  # noqa: F811
     assert not wrong
 
 
-def test_memory_goes_with_the_model(quick_builds: None) -> None:  # noqa: F811
+def test_memory_goes_with_the_model(quick_builds: None) -> None:
     _, net = pair(FISHER.replace("0.25", "0.26"), grid={"x": 640, "y": 640})
     net(steps=2)
     (block,) = net._npde.backend.runtime.arena.blocks  # type: ignore[union-attr]
@@ -143,7 +143,7 @@ def test_memory_goes_with_the_model(quick_builds: None) -> None:  # noqa: F811
     assert pages() is None
 
 
-def test_a_child_of_a_fork_marches(quick_builds: None) -> None:  # noqa: F811
+def test_a_child_of_a_fork_marches(quick_builds: None) -> None:
     """Its pages are its own; and it waits neither for threads that it does not have, nor for a lock that another thread held."""
     _, net = pair(FISHER)
     made = net._npde.backend.runtime  # type: ignore[union-attr]

@@ -10,7 +10,6 @@ from npde.native.kernels import lower
 from npde.native.program import Program
 from npde.native.values import Map
 from tests.native.native_comparison import pair, worst
-from tests.native.test_native_march import quick_builds  # noqa: F401
 
 TRAINING = """model training
 coordinates x, y in [0, 1], t in [0, 0.01]
@@ -51,5 +50,5 @@ def test_training_takes_few_operations() -> None:
 
 @pytest.mark.parametrize("boundary", [PERIODIC, WALLS], ids=["periodic", "walls"])
 @pytest.mark.parametrize("march", ["euler", "rk4"])
-def test_gradients_of_what_was_rewritten(boundary: str, march: str, quick_builds: None) -> None:  # noqa: F811
+def test_gradients_of_what_was_rewritten(boundary: str, march: str, quick_builds: None) -> None:
     assert worst(*pair(TRAINING.format(boundary=boundary).replace("euler", march)), steps=4, every=2) == {}

@@ -17,7 +17,7 @@ from npde.native.runtime import NativeError
 from tests.comparison import EXAMPLES, random_inputs
 from tests.native.native_comparison import pair
 from tests.native.test_native_leapfrog import WAVE
-from tests.native.test_native_march import FISHER, quick_builds  # noqa: F401
+from tests.native.test_native_march import FISHER
 
 CONDUCTIVITY = FISHER.replace("D = 0.1 > 0, r", "D(x, y) = 0.1 > 0, r").replace("D*lap(u)", "div(D*grad(u))")
 TEXTS = {
@@ -77,7 +77,7 @@ def strided(tensor: Tensor) -> Tensor:
 def test_operators_keep_what_they_promise(
     name: str,
     dtype: torch.dtype,
-    quick_builds: None,  # noqa: F811
+    quick_builds: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     made = call(TEXTS[name], dtype, 3, monkeypatch)
@@ -99,7 +99,7 @@ def test_operators_keep_what_they_promise(
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n == "tables")) for n in TEXTS])
-def test_a_graph_is_used_twice(name: str, quick_builds: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_a_graph_is_used_twice(name: str, quick_builds: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is saved is not given back, nor written over by other marches, while a graph needs it."""
     made = call(TEXTS[name], torch.float64, 3, monkeypatch)
     inputs = random_inputs(made.net, STEPS, 3, 0)
@@ -116,7 +116,7 @@ def test_a_graph_is_used_twice(name: str, quick_builds: None, monkeypatch: pytes
 @pytest.mark.parametrize("name", ["scalars", "fields"])
 def test_a_second_derivative_names_the_other_backend(
     name: str,
-    quick_builds: None,  # noqa: F811
+    quick_builds: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     made = call(TEXTS[name], torch.float64, 2, monkeypatch)
@@ -131,7 +131,7 @@ def test_a_second_derivative_names_the_other_backend(
 
 
 @pytest.mark.parametrize("budgeted", [False, True])
-def test_any_number_of_samples_after_one_another(budgeted: bool, quick_builds: None) -> None:  # noqa: F811
+def test_any_number_of_samples_after_one_another(budgeted: bool, quick_builds: None) -> None:
     """Without a budget one graph is for all of them; with one each has a plan of its own, as without torch.compile."""
     torch._dynamo.reset()
     net = npde.parse(FISHER).compile(backend="native", dtype=torch.float64)
@@ -170,7 +170,7 @@ def _saved(out: Tensor) -> int:
 
 
 @pytest.mark.parametrize("backend, code", [("native", "N1022"), ("torch", "N1025")])
-def test_a_budget_that_cannot_be_kept_under_compile(backend: str, code: str, quick_builds: None) -> None:  # noqa: F811
+def test_a_budget_that_cannot_be_kept_under_compile(backend: str, code: str, quick_builds: None) -> None:
     """The same coded error as without torch.compile, not one of torch's; nothing where no gradient is wanted."""
     torch._dynamo.reset()
     net = npde.parse(FISHER).compile(backend=backend, dtype=torch.float64, memory=1000)

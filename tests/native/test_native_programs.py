@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -11,25 +10,13 @@ import torch
 from npde.diagnostics import DiagnosticError
 from npde.emit.live import LiveModule
 from npde.emit.rollout import Options
-from npde.native import build
 from npde.native.values import Unfit
 from tests.native.native_comparison import BACKWARD, FORWARD, pair, worst
 from tests.native.native_programs import generate
 
+pytestmark = pytest.mark.usefixtures("quick_builds")
+
 TOLERANCES = {torch.float64: (FORWARD, BACKWARD), torch.float32: (3e-4, 3e-3)}
-
-
-@pytest.fixture(autouse=True)
-def quick_builds(monkeypatch: pytest.MonkeyPatch) -> None:
-    load = build.load
-    monkeypatch.setattr(build, "load", lambda source, *, name: load(source, name=name, flags=("-O0",)))
-
-
-@pytest.fixture(autouse=True)
-def threads_as_before() -> Iterator[None]:
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 def first_fit(seed: int, free: str, dtype: torch.dtype) -> tuple[LiveModule, LiveModule]:
@@ -39,9 +26,7 @@ def first_fit(seed: int, free: str, dtype: torch.dtype) -> tuple[LiveModule, Liv
         try:
             nets = pair(text, free=free, network="cnn", dtype=dtype)
             kernels = nets[1]._npde.backend.runtime.kernels  # type: ignore[union-attr]
-            kernels.adjoints(
-                frozenset(k for k, a in enumerate(kernels.arguments) if a.kind not in ("time", "coordinate", "kick"))
-            )
+            kernels.adjoints(kernels.differentiable)
         except (DiagnosticError, Unfit):
             continue
         return nets

@@ -15,7 +15,7 @@ from npde.native.packing import packed, unpacked
 from npde.native.samples import SAMPLES
 from tests.comparison import EXAMPLES
 from tests.native.native_comparison import pair, worst
-from tests.native.test_native_march import SCHEMES, one_thread, quick_builds  # noqa: F401
+from tests.native.test_native_march import SCHEMES
 
 OSCILLATOR = """model oscillator
 coordinates t in [0, 1]
@@ -60,7 +60,7 @@ DRIVEN = PENDULUM.replace("learn", "input s(t)\nlearn").replace("cos(t)", "s")
 
 @pytest.mark.parametrize("batch", [1, 7, 33, 64, 130])
 @pytest.mark.parametrize("threads", [1, 2])
-def test_batches_and_threads(batch: int, threads: int, quick_builds: None) -> None:  # noqa: F811
+def test_batches_and_threads(batch: int, threads: int, quick_builds: None) -> None:
     torch_net, native_net = pair(OSCILLATOR)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
@@ -72,14 +72,14 @@ def test_batches_and_threads(batch: int, threads: int, quick_builds: None) -> No
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_schemes(scheme: str, quick_builds: None, one_thread: None) -> None:  # noqa: F811
+def test_schemes(scheme: str, quick_builds: None, one_thread: None) -> None:
     assert worst(*pair(OSCILLATOR.replace("rk4", scheme)), steps=6, every=1, batch=3) == {}
 
 
 @pytest.mark.parametrize(
     "text, programs", [(PENDULUM, ["step", "finish"]), (DRIVEN, ["step"])], ids=["autonomous", "driven"]
 )
-def test_leapfrog(text: str, programs: list[str], quick_builds: None, one_thread: None) -> None:  # noqa: F811
+def test_leapfrog(text: str, programs: list[str], quick_builds: None, one_thread: None) -> None:
     torch_net, native_net = pair(text)
     assert [p.name for p in native_net._npde.backend.runtime.kernels.programs] == programs  # type: ignore[union-attr]
     for steps, every in ((7, 3), (8, 4), (1, None)):
@@ -87,13 +87,13 @@ def test_leapfrog(text: str, programs: list[str], quick_builds: None, one_thread
 
 
 @pytest.mark.parametrize("network", ["cnn", "mlp", "rnn"])
-def test_vectors_matrices_closures_and_complex_fields(network: str, quick_builds: None, one_thread: None) -> None:  # noqa: F811
+def test_vectors_matrices_closures_and_complex_fields(network: str, quick_builds: None, one_thread: None) -> None:
     torch_net, native_net = pair(NETWORK + f"network {network}\n")
     for batch in (1, 70):
         assert worst(torch_net, native_net, steps=5, every=2, batch=batch) == {}
 
 
-def test_gradients_of_numbers_are_the_same_again_for_any_number_of_threads(quick_builds: None) -> None:  # noqa: F811
+def test_gradients_of_numbers_are_the_same_again_for_any_number_of_threads(quick_builds: None) -> None:
     _, net = pair(OSCILLATOR)
     batch = 5 * SAMPLES - 3
     state = 1 + torch.rand(batch, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -112,25 +112,25 @@ def test_gradients_of_numbers_are_the_same_again_for_any_number_of_threads(quick
             torch.testing.assert_close(a, b, rtol=1e-13, atol=0)
 
 
-def test_single_precision(quick_builds: None, one_thread: None) -> None:  # noqa: F811
+def test_single_precision(quick_builds: None, one_thread: None) -> None:
     assert worst(*pair(OSCILLATOR, dtype=torch.float32), 1e-5, 1e-4, steps=8, every=2, batch=19) == {}
 
 
 @pytest.mark.parametrize("keep", [1, 4, 20])
 @pytest.mark.parametrize("text", [OSCILLATOR.replace("rk4", "ab3"), PENDULUM], ids=["ab3", "leapfrog"])
-def test_segments(text: str, keep: int, quick_builds: None, one_thread: None) -> None:  # noqa: F811
+def test_segments(text: str, keep: int, quick_builds: None, one_thread: None) -> None:
     torch_net, native_net = pair(text)
     native_net._rollout = Options(every=keep)
     assert worst(torch_net, native_net, steps=9, every=3, batch=3) == {}
 
 
-def test_a_budget(quick_builds: None, one_thread: None) -> None:  # noqa: F811
+def test_a_budget(quick_builds: None, one_thread: None) -> None:
     torch_net, native_net = pair(OSCILLATOR)
     native_net._rollout = Options(memory=600_000)
     assert worst(torch_net, native_net, steps=20, batch=70) == {}
 
 
-def test_places_without_a_sample_do_what_the_last_one_does(quick_builds: None, one_thread: None) -> None:  # noqa: F811
+def test_places_without_a_sample_do_what_the_last_one_does(quick_builds: None, one_thread: None) -> None:
     """Zeros there would make the gradient of `k` a NaN."""
     text = "model m\ncoordinates t in [0, 1]\nfield u(t)\nlearn k = 1\n"
     text += "dt(u) = k*u*log(u) + 1/u\ninitial u = 2\nmarch euler, steps: 9\n"
@@ -140,7 +140,7 @@ def test_places_without_a_sample_do_what_the_last_one_does(quick_builds: None, o
     assert torch.isfinite(gradient)
 
 
-def test_states_that_are_the_same_for_all_samples_and_states_that_are_not(quick_builds: None, one_thread: None) -> None:  # noqa: F811
+def test_states_that_are_the_same_for_all_samples_and_states_that_are_not(quick_builds: None, one_thread: None) -> None:
     torch_net, native_net = pair(OSCILLATOR)
     inputs = {"s": torch.rand(5, 3, dtype=torch.float64).T, "amplitude": torch.rand(1, dtype=torch.float64).expand(3)}
     given = torch.rand(2, 3, dtype=torch.float64).T  # not contiguous
@@ -199,7 +199,7 @@ def test_under_compile_and_export(oscillator: LiveModule) -> None:
     torch.testing.assert_close(exported.module()(**inputs), expected, rtol=1e-13, atol=1e-13)
 
 
-def test_auto_builds_for_long_marches(quick_builds: None) -> None:  # noqa: F811
+def test_auto_builds_for_long_marches(quick_builds: None) -> None:
     text = (EXAMPLES / "lotka_volterra.npde").read_text(encoding="utf-8")
     assert npde.parse(text).compile().backend == "native"
     short = npde.parse(text.replace("2000", "200")).compile()

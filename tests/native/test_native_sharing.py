@@ -8,7 +8,6 @@ import torch
 import npde
 from npde.native import sharing
 from npde.native.sharing import SPINNING, WAKE, Share, barrier
-from tests.native.test_native_march import quick_builds  # noqa: F401
 
 FISHER = """model fisher
 coordinates x, y in [0, 1], t in [0, 0.001]
@@ -41,14 +40,14 @@ def teams(n: int, steps: int, batch: int = 1) -> tuple[int, int]:
         torch.set_num_threads(before)
 
 
-def test_threads_share_what_is_worth_it(costs: pytest.MonkeyPatch, quick_builds: None) -> None:  # noqa: F811
+def test_threads_share_what_is_worth_it(costs: pytest.MonkeyPatch, quick_builds: None) -> None:
     assert teams(32, 1000) == (1, 1)
     assert teams(512, 100) == (1, 2)
     assert teams(512, 0) == (1, 1)
     assert teams(32, 1000, batch=2) == (2, 1), "samples side by side wait for nobody"
 
 
-def test_threads_that_sleep_share_less(costs: pytest.MonkeyPatch, quick_builds: None) -> None:  # noqa: F811
+def test_threads_that_sleep_share_less(costs: pytest.MonkeyPatch, quick_builds: None) -> None:
     """`OMP_WAIT_POLICY=PASSIVE`: a barrier takes as long as waking a thread."""
     assert teams(128, 1000) == (1, 2)
     costs.setattr(sharing, "BARRIER", barrier("passive"))

@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 
 import pytest
 import torch
 
 import npde
-from npde.native import build
 from npde.native import choose as choose_module
 from npde.native.choose import BackendError
 from npde.native.live import NativeModule
 from tests.comparison import EXAMPLES
 from tests.native.native_comparison import marched, pair, worst
 
-
-@pytest.fixture(autouse=True)
-def quick_builds(monkeypatch: pytest.MonkeyPatch) -> None:
-    load = build.load
-    monkeypatch.setattr(build, "load", lambda source, *, name: load(source, name=name, flags=("-O1",)))
-
-
-@pytest.fixture(autouse=True)
-def threads_as_before() -> Iterator[None]:
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("quick_builds")
 
 
 LAYERS = """model m
