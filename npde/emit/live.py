@@ -157,12 +157,12 @@ def _class(module: ModuleType, name: str) -> type[nn.Module]:
 class _Parts:
     """What a live module remembers; shared by its copies."""
 
-    __slots__ = ("backend", "digest", "graph", "origin", "source")
+    __slots__ = ("__weakref__", "backend", "digest", "graph", "origin", "source")
 
     def __init__(self, graph: LayerGraph, source: str, origin: Origin | None, backend: Backend | None):
         self.graph, self.source, self.origin, self.backend = graph, source, origin, backend
         self.digest = hashlib.sha256(source.encode("utf-8")).hexdigest()[:16]
-        SOURCES[self.digest] = graph.scheme.system.problem.source
+        SOURCES[self.digest] = self
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _Parts:
         return self

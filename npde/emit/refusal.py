@@ -8,6 +8,7 @@ returns, so the error is raised by the march and is the same with torch.compile 
 from __future__ import annotations
 
 from typing import Any
+from weakref import WeakValueDictionary
 
 import torch
 from torch import Tensor
@@ -17,8 +18,8 @@ from npde.diagnostics.catalogue import data as codes
 from npde.emit.budget import too_small
 from npde.source import Source
 
-SOURCES: dict[str, Source] = {}
-"""What modules of this process were compiled from: operators of torch take texts, not objects."""
+SOURCES: WeakValueDictionary[str, Any] = WeakValueDictionary()
+"""What live modules of this process remember, by digest: operators of torch take texts, not objects."""
 
 
 @torch.library.custom_op("npde::refuse", mutates_args=())
@@ -29,7 +30,8 @@ def refuse(state: Tensor, name: str, allowed: int, least: int) -> Tensor:
     Raises:
         DiagnosticError: N1022, or N1025.
     """
-    source = SOURCES.get(name, Source("model", ""))
+    module = SOURCES.get(name)
+    source = Source("model", "") if module is None else module.graph.scheme.system.problem.source
     if least:
         raise too_small(source, allowed, least)
     raise DiagnosticError([codes.NOT_PLANNED.at()], source)

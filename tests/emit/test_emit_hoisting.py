@@ -76,6 +76,8 @@ def test_longer_marches_do_no_more_on_parameters(path, network: str, free: str) 
     try:
         _, net = compiled(path.read_text(), network, free)
     except DiagnosticError:
+        if network == "cnn":
+            raise
         pytest.skip("it has no such realisation")
     if not hasattr(net, "STEPS") or net.STEPS < 10:
         pytest.skip("it takes fewer steps")

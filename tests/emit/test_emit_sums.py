@@ -81,6 +81,8 @@ def test_nothing_that_has_a_name_is_written_into(path, network: str, free: str) 
     try:
         tree = ast.parse(Compilation(Source(path.name, path.read_text()), Overrides(), options).source)
     except DiagnosticError:
+        if network == "cnn":
+            raise
         pytest.skip("it has no such realisation")
     emitted = next(n for n in tree.body if isinstance(n, ast.ClassDef) and isinstance(n.bases[0], ast.Attribute))
     for node in ast.walk(emitted):
